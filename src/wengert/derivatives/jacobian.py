@@ -1,0 +1,235 @@
+"""Dense Jacobians of recorded lines: which structure is used, and how many seeds are pushed at once.
+
+An elementwise chain has a diagonal Jacobian: one pass with ones gives it. Otherwise the pullback (or the
+pushforward) becomes a Program of the seed alone, with everything else captured, and a block of unit seeds goes
+through it at once by the primitives' batch rules.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from ..primitives.indexing import concatenate, index_add, reshape, transpose
+from ..program import Slot, trace
+from ..recording import Line, depends
+from ..tensor import Tensor
+from ..transforms.batch import run_batched
+from ..transforms.forward import push_forward
+from ..transforms.reverse import backpropagate
+
+
+def is_elementwise(lines: Sequence[Line], target: Line, source: Line) -> bool:
+    """Whether each element of the target depends only on the same element of the source, by the rules alone."""
+    if target.shape != source.shape:
+        return False
+    active = set(lines)
+    for line in lines:
+        if line is source:
+            continue
+        if line.primitive is None or line.primitive.family not in ("elementwise", "structural"):
+            return False
+        if any(parent in active and parent.shape != line.shape for parent in line.inputs):
+            return False
+    return True
+
+
+def diagonal_matrix(values: Any, shape: tuple[int, ...]) -> Any:
+    """Return an array of `shape + shape` with `values` on its diagonal."""
+    n = prod(shape)
+    flat = index_add(reshape(values, shape=(n,)), spec=((None, None, n + 1),), shape=(n * n,))
+    return reshape(flat, shape=shape + shape)
+
+
+def unit_seeds(line: Line, start: int, stop: int) -> np.ndarray:
+    """Return seeds number start to stop of the standard basis, each of the line's shape."""
+    n = prod(line.shape)
+    seeds = np.zeros((stop - start, n), line.dtype)
+    seeds[np.arange(stop - start), np.arange(start, stop)] = 1
+    return seeds.reshape((stop - start, *line.shape))
+
+
+def reverse_jacobian(
+    lines: Sequence[Line],
+    target: Line,
+    sources: Sequence[Line],
+    wrapper: type | None = None,
+    chunk: int | None = None,
+    vectorize: bool = True,
+) -> list[Any]:
+    """Return the Jacobian of the target by each source, or None where there is no path.
+
+    Parameters
+    ----------
+    lines : sequence of Line
+        Those between, in order.
+    chunk : int, optional
+        How many rows are pushed at once; all of them if not given.
+    vectorize : bool
+        If false, one row at a time, without batch rules.
+    """
+    results: list[Any] = [None] * len(sources)
+    pending: list[int] = []
+    known = set(lines)
+    for i, source in enumerate(sources):
+        path = lines if len(sources) == 1 else depends([target], [source], known.__contains__)
+        if target not in path or source not in path:
+            continue
+        if is_elementwise(path, target, source):
+            ones = np.ones(target.shape, target.dtype)
+            found = backpropagate(path, {target: ones}, [source], wrapper)
+            if source in found:
+                results[i] = diagonal_matrix(found[source], source.shape)
+        else:
+            pending.append(i)
+    if not pending:
+        return results
+    wanted = [sources[i] for i in pending]
+    rows = _rows(lines, target, wanted, wrapper, chunk, vectorize)
+    for i, row in zip(pending, rows, strict=True):
+        results[i] = row
+    return results
+
+
+def _rows(
+    lines: Sequence[Line],
+    target: Line,
+    sources: Sequence[Line],
+    wrapper: type | None,
+    chunk: int | None,
+    vectorize: bool,
+) -> list[Any]:
+    count = prod(target.shape)
+    if count == 0:
+        return [np.zeros(target.shape + source.shape, source.dtype) for source in sources]
+    if not vectorize:
+        blocks = [
+            [
+                _or_zeros(found.get(source), source)
+                for found in [
+                    backpropagate(lines, {target: unit_seeds(target, k, k + 1)[0]}, sources, wrapper)
+                ]
+                for source in sources
+            ]
+            for k in range(count)
+        ]
+        return [
+            reshape(np.stack([block[i] for block in blocks]), shape=target.shape + source.shape)
+            for i, source in enumerate(sources)
+        ]
+
+    def pullback(cotangent: Any) -> list[Any]:
+        found = backpropagate(lines, {target: cotangent}, sources, Tensor)
+        return [_or_zeros(found.get(source), source) for source in sources]
+
+    program = trace(pullback, [Slot(target.shape, target.dtype)])
+    step = count if chunk is None else max(1, min(chunk, count))
+    blocks = []
+    for start in range(0, count, step):
+        stop = min(start + step, count)
+        outs, flags = run_batched(program, stop - start, [unit_seeds(target, start, stop)], [True])
+        blocks.append(
+            [
+                out if flag else np.broadcast_to(out, (stop - start, *source.shape))
+                for out, flag, source in zip(outs, flags, sources, strict=True)
+            ]
+        )
+    return [
+        reshape(
+            blocks[0][i] if len(blocks) == 1 else concatenate(*(block[i] for block in blocks), axis=0),
+            shape=target.shape + source.shape,
+        )
+        for i, source in enumerate(sources)
+    ]
+
+
+def _or_zeros(value: Any, line: Line) -> Any:
+    return np.zeros(line.shape, line.dtype) if value is None else value
+
+
+def forward_jacobian(
+    lines: Sequence[Line],
+    targets: Sequence[Line],
+    source: Line,
+    wrapper: type | None = None,
+    chunk: int | None = None,
+) -> list[Any]:
+    """Return the Jacobian of each target by one source in forward mode, or None where there is no path."""
+    count = prod(source.shape)
+    active = set(lines)
+    reached = [target for target in targets if target in active]
+    if count == 0 or not reached:
+        return [
+            np.zeros(target.shape + source.shape, target.dtype) if target in active else None for target in targets
+        ]
+
+    def pushforward(tangent: Any) -> list[Any]:
+        found = push_forward(lines, {source: tangent}, reached, Tensor)
+        return [_or_zeros(found.get(target), target) for target in reached]
+
+    program = trace(pushforward, [Slot(source.shape, source.dtype)])
+    step = count if chunk is None else max(1, min(chunk, count))
+    blocks = []
+    for start in range(0, count, step):
+        stop = min(start + step, count)
+        outs, flags = run_batched(program, stop - start, [unit_seeds(source, start, stop)], [True])
+        blocks.append(
+            [
+                out if flag else np.broadcast_to(out, (stop - start, *target.shape))
+                for out, flag, target in zip(outs, flags, reached, strict=True)
+            ]
+        )
+    by_target = {}
+    for i, target in enumerate(reached):
+        columns = blocks[0][i] if len(blocks) == 1 else concatenate(*(block[i] for block in blocks), axis=0)
+        axes = (*range(1, len(target.shape) + 1), 0)
+        by_target[target] = reshape(transpose(columns, axes=axes), shape=target.shape + source.shape)
+    return [by_target.get(target) for target in targets]
+
+
+def batch_jacobian_rows(
+    lines: Sequence[Line],
+    target: Line,
+    source: Line,
+    wrapper: type | None = None,
+    chunk: int | None = None,
+    vectorize: bool = True,
+) -> Any:
+    """Return per-sample Jacobians `(b, *y, *x)` of a `(b, *y)` target by a `(b, *x)` source.
+
+    Each row sums over the samples of the target, so the result is right where samples are independent.
+    """
+    size, inner, outer = target.shape[0], target.shape[1:], source.shape[1:]
+    count = prod(inner)
+    shape = (size, *inner, *outer)
+    if count == 0 or size == 0:
+        return np.zeros(shape, source.dtype)
+    seeds = np.zeros((count, size, count), target.dtype)
+    seeds[np.arange(count), :, np.arange(count)] = 1
+    seeds = seeds.reshape((count, *target.shape))
+    if vectorize:
+
+        def pullback(cotangent: Any) -> list[Any]:
+            found = backpropagate(lines, {target: cotangent}, [source], Tensor)
+            return [_or_zeros(found.get(source), source)]
+
+        program = trace(pullback, [Slot(target.shape, target.dtype)])
+        step = count if chunk is None else max(1, min(chunk, count))
+        parts = []
+        for start in range(0, count, step):
+            block = seeds[start : start + step]
+            outs, flags = run_batched(program, len(block), [block], [True])
+            parts.append(outs[0] if flags[0] else np.broadcast_to(outs[0], (len(block), *source.shape)))
+        columns = parts[0] if len(parts) == 1 else concatenate(*parts, axis=0)
+    else:
+        columns = np.stack(
+            [
+                _or_zeros(backpropagate(lines, {target: seed}, [source], wrapper).get(source), source)
+                for seed in seeds
+            ]
+        )
+    ndim = len(source.shape) + 1
+    return reshape(transpose(columns, axes=(1, 0, *range(2, ndim))), shape=shape)

@@ -1,0 +1,284 @@
+"""A function recorded at a point: what every functional derivative starts from.
+
+The function runs once. Its inputs are fresh lines, so an inner derivative never mixes with an outer one; what it
+reads from outside stays connected to an enclosing recording.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from .. import tree
+from ..errors import ArgumentError, DtypeError, ShapeError, StructureError, user_line
+from ..primitives.structural import alias
+from ..recording import (
+    AMBIENT,
+    Line,
+    Recorder,
+    Traced,
+    apply,
+    current,
+    depends,
+    is_tracked,
+    leaf,
+    reset_current,
+    set_current,
+    wrap,
+)
+from ..tensor import Tensor
+from ..transforms.forward import push_forward
+from ..transforms.reverse import backpropagate, fit
+
+
+class Window:
+    """A stretch of recording. Nested windows share one recorder; the outermost one ends it."""
+
+    __slots__ = ("_token", "outermost", "recorder")
+
+    recorder: Recorder
+
+    def __enter__(self) -> Window:
+        recorder = current()
+        self._token = None
+        self.outermost = recorder is None or recorder is AMBIENT
+        if self.outermost:
+            recorder = Recorder()
+            self._token = set_current(recorder)
+        self.recorder = recorder  # type: ignore[assignment]
+        return self
+
+    def __exit__(self, *exception: Any) -> None:
+        if self._token is not None:
+            reset_current(self._token)
+            self.recorder.close()
+
+
+def differentiable(value: Any, name: str) -> Any:
+    """Return a tensor or floating array for an argument that is to be differentiated.
+
+    Integers become float64. Raises DtypeError for what has no derivative at all.
+    """
+    if isinstance(value, Traced):
+        dtype = value.dtype  # type: ignore[attr-defined]
+        if dtype.kind in "fc":
+            return value
+        if dtype.kind in "iu":
+            return value.astype(np.float64)  # type: ignore[attr-defined]
+    else:
+        array = np.asarray(value)
+        if array.dtype.kind in "fc":
+            return array
+        if array.dtype.kind in "iu":
+            return array.astype(np.float64)
+        dtype = array.dtype
+    raise DtypeError(
+        f"{name} has dtype {dtype}, which has no derivative",
+        where=user_line(),
+        hint="floating, complex or integer numbers (integers become float64)",
+    )
+
+
+def enter(value: Any, recorder: Recorder) -> Any:
+    """Return a tensor with a fresh line for a differentiable value."""
+    if isinstance(value, Traced):
+        if is_tracked(value):
+            return apply(alias, (value,))
+        data, kind = value._data, type(value).family  # type: ignore[attr-defined]
+    else:
+        data, kind = value, Tensor
+    return wrap(kind, data, leaf(data.shape, data.dtype, recorder.session))
+
+
+class Recorded:
+    """The lines between a function's differentiated inputs and its outputs.
+
+    Attributes
+    ----------
+    inputs : list of Line
+        One per differentiated leaf.
+    outputs : list
+        The function's results: tensors (tracked or not) or arrays.
+    input_tree, output_tree : Tree
+        Structure of the differentiated arguments and of the result.
+    lines : list of Line
+        Those between, in order.
+    plain : bool
+        Whether no argument was a tensor, so that plain arrays go back to the caller.
+    """
+
+    __slots__ = (
+        "aux",
+        "input_tree",
+        "inputs",
+        "lines",
+        "output_tree",
+        "outputs",
+        "plain",
+        "wrapper",
+    )
+
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        args: Sequence[Any],
+        kwargs: dict[str, Any],
+        argnums: Sequence[int],
+        has_aux: bool = False,
+        name: str = "function",
+        keep_graph: bool = False,
+    ) -> None:
+        chosen = [args[i] for i in argnums]
+        values, self.input_tree = tree.flatten(chosen)
+        values = [differentiable(value, f"{name}: argument") for value in values]
+        self.plain = not any(isinstance(value, Traced) for value in values)
+        with Window() as window:
+            tensors = [enter(value, window.recorder) for value in values]
+            filled = list(args)
+            for i, value in zip(argnums, tree.unflatten(self.input_tree, tensors), strict=True):
+                filled[i] = value
+            self.inputs = [tensor._line for tensor in tensors]
+            result = function(*filled, **kwargs)
+            self.aux = None
+            if has_aux:
+                if type(result) is not tuple or len(result) != 2:
+                    raise StructureError(
+                        f"{name}: with has_aux=True the function returns a pair (result, aux), "
+                        f"not {type(result).__name__}"
+                    )
+                result, aux = result
+                self.aux = tree.map_leaves(self._finish_aux, aux)
+            self.outputs, self.output_tree = tree.flatten(result)
+            for out in self.outputs:
+                _check_output(out, name)
+            self.lines = depends([out._line for out in self.outputs if _has_line(out)], self.inputs)
+        recorder = current()
+        nested = keep_graph or (recorder is not None and recorder is not AMBIENT)
+        abstract = any(line.abstract for line in self.lines)
+        self.wrapper = Tensor if nested or abstract else None
+
+    def _finish_aux(self, value: Any) -> Any:
+        return value._data if isinstance(value, Traced) and self.plain and not _outer(value) else value
+
+    @property
+    def reused(self) -> bool:
+        """Whether the lines may be differentiated again by an enclosing recording."""
+        return self.wrapper is not None
+
+    def connected(self, out: Any) -> bool:
+        """Whether an output depends on the inputs."""
+        return _has_line(out) and out._line in self._active()
+
+    def _active(self) -> set[Line]:
+        return set(self.lines)
+
+    def value(self) -> Any:
+        """Return the function's result as the caller sees it."""
+        return tree.unflatten(self.output_tree, [self.finish(out) for out in self.outputs])
+
+    def finish(self, value: Any) -> Any:
+        """Return an array to callers who gave arrays, unless the value belongs to an enclosing derivative."""
+        if isinstance(value, Traced):
+            if self.plain and value._data is not None and not is_tracked(value):
+                return value._data
+            return value
+        if self.plain:
+            return value
+        return wrap(Tensor, np.asarray(value))
+
+    # ------------------------------------------------------------ products
+
+    def pull_back(self, cotangents: Sequence[Any], release: bool = False) -> list[Any]:
+        """Return one cotangent per input (zeros where nothing arrives) for one cotangent per output."""
+        seeds: dict[Line, Any] = {}
+        active = self._active()
+        for out, cotangent in zip(self.outputs, cotangents, strict=True):
+            if cotangent is not None and _has_line(out) and out._line in active:
+                known = seeds.get(out._line)
+                seeds[out._line] = cotangent if known is None else known + cotangent
+        found = backpropagate(self.lines, seeds, self.inputs, self.wrapper, release and not self.reused)
+        return [found[line] if line in found else np.zeros(line.shape, line.dtype) for line in self.inputs]
+
+    def push_forward(self, tangents: Sequence[Any]) -> list[Any]:
+        """Return one tangent per output for one tangent per input."""
+        seeds = {line: t for line, t in zip(self.inputs, tangents, strict=True) if t is not None}
+        targets = [out._line for out in self.outputs if _has_line(out)]
+        found = push_forward(self.lines, seeds, targets, self.wrapper)
+        return [
+            found[out._line]
+            if _has_line(out) and out._line in found
+            else np.zeros(np.shape(out) if not isinstance(out, Traced) else out.shape, _tangent_dtype(out))  # type: ignore[attr-defined]
+            for out in self.outputs
+        ]
+
+
+def _outer(value: Traced) -> bool:
+    return value._data is None or is_tracked(value)
+
+
+def _has_line(out: Any) -> bool:
+    return isinstance(out, Traced) and out._line is not None
+
+
+def _tangent_dtype(out: Any) -> np.dtype:
+    dtype = out.dtype if hasattr(out, "dtype") else np.asarray(out).dtype
+    return dtype if dtype.kind in "fc" else np.dtype(float)
+
+
+def _check_output(out: Any, name: str) -> None:
+    if isinstance(out, Traced):
+        return
+    if isinstance(out, np.ndarray | np.generic | int | float | complex) and np.asarray(out).dtype != object:
+        return
+    raise StructureError(
+        f"{name}: the function returned {type(out).__name__}, which is neither an array nor a structure of arrays",
+        hint="return arrays, or use has_aux=True for other results",
+    )
+
+
+def check_seed(seed: Any, like: Any, what: str, space: str) -> Any:
+    """Return a cotangent or tangent as an array-like of exactly the shape and dtype of `like`."""
+    shape, dtype = like.shape, _tangent_dtype(like)
+    if not isinstance(seed, Traced):
+        seed = np.asarray(seed)
+    if seed.shape != shape:
+        raise ShapeError(
+            f"{what} has shape {seed.shape}, but its {space} has shape {shape}",
+            why=f"a {what.split()[-2] if ' ' in what else what} lives in the {space}'s own space",
+            hint=f"np.broadcast_to(..., {shape})",
+        )
+    if seed.dtype != dtype:
+        if not np.can_cast(seed.dtype, dtype, "same_kind"):
+            raise DtypeError(f"{what} has dtype {seed.dtype}, but its {space} has {dtype}")
+        seed = seed.astype(dtype)
+    return seed
+
+
+def check_argnums(argnums: Any, count: int, name: str) -> tuple[tuple[int, ...], bool]:
+    """Return non-negative argument numbers, and whether a single int was given.
+
+    Raises
+    ------
+    StructureError
+        If `argnums` is not an int or a tuple of ints.
+    ArgumentError
+        If it is empty, out of range, or names an argument twice.
+    """
+    single = isinstance(argnums, int) and not isinstance(argnums, bool)
+    numbers = (argnums,) if single else argnums
+    if not isinstance(numbers, tuple) or not all(isinstance(n, int) and not isinstance(n, bool) for n in numbers):
+        raise StructureError(f"{name}: argnums must be an int or a tuple of ints, not {argnums!r}")
+    if not numbers:
+        raise ArgumentError(f"{name}: argnums is empty", hint="name at least one argument")
+    for n in numbers:
+        if not -count <= n < count:
+            raise ArgumentError(f"{name}: argnums has {n}, but the function was called with {count} arguments")
+    resolved = tuple(n % count for n in numbers)
+    if len(set(resolved)) != len(resolved):
+        raise ArgumentError(f"{name}: argnums {argnums!r} names an argument twice")
+    return resolved, single
+
+
+__all__ = ["Recorded", "Window", "check_argnums", "check_seed", "differentiable", "enter", "fit"]

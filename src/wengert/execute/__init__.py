@@ -1,0 +1,1 @@
+"""Running Programs: line by line on NumPy (or on tensors, which records), or compiled."""

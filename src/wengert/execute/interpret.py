@@ -1,0 +1,78 @@
+"""Run a Program line by line. With tensors among the values, what runs is recorded as usual.
+
+With plain arrays the Program is turned into one Python function once, which frees each value after its last use.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..recording import Traced, apply
+
+if TYPE_CHECKING:
+    from ..program import Program
+
+
+def run(program: Program, args: Sequence[Any], captures: Sequence[Any]) -> tuple[Any, ...]:
+    """Return the outputs for these inputs and captured values."""
+    values = [*args, *captures]
+    for value in values:
+        if isinstance(value, Traced):
+            return _run_traced(program, values)
+    function = program._compiled
+    if function is None:
+        function = program._compiled = compile_numpy(program)
+    with np.errstate(all="ignore"):
+        return function(*values)
+
+
+def _run_traced(program: Program, values: list[Any]) -> tuple[Any, ...]:
+    last = last_uses(program)
+    with np.errstate(all="ignore"):
+        for position, step in enumerate(program.steps):
+            values.append(apply(step.primitive, [values[a] for a in step.args], dict(step.params)))
+            for dead in last.get(position, ()):
+                values[dead] = None
+    return tuple(values[i] for i in program.outputs)
+
+
+def last_uses(program: Program) -> dict[int, list[int]]:
+    """For each step, the values that nobody reads afterwards."""
+    last: dict[int, int] = {}
+    for position, step in enumerate(program.steps):
+        for a in step.args:
+            last[a] = position
+    for output in program.outputs:
+        last.pop(output, None)
+    ends: dict[int, list[int]] = {}
+    for value, position in last.items():
+        ends.setdefault(position, []).append(value)
+    return ends
+
+
+def compile_numpy(program: Program) -> Any:
+    """Return one Python function of inputs and captures that calls each primitive's NumPy function in turn."""
+    count = len(program.inputs) + len(program.captures)
+    names = [f"v{i}" for i in range(count + len(program.steps))]
+    last = last_uses(program)
+    scope: dict[str, Any] = {}
+    rows = [f"def program({', '.join(names[:count])}):"]
+    for position, step in enumerate(program.steps):
+        function = f"f{position}"
+        scope[function] = step.primitive.evaluate
+        settings = ""
+        for key, value in step.params:
+            constant = f"p{position}_{key}"
+            scope[constant] = value
+            settings += f", {key}={constant}"
+        args = ", ".join(names[a] for a in step.args)
+        rows.append(f"    {names[count + position]} = {function}({args}{settings})")
+        dead = [names[i] for i in last.get(position, ()) if i >= count]
+        if dead:
+            rows.append(f"    del {', '.join(dead)}")
+    rows.append(f"    return ({''.join(names[i] + ', ' for i in program.outputs)})")
+    exec(compile("\n".join(rows), "<wengert program>", "exec"), scope)
+    return scope["program"]

@@ -1,0 +1,1 @@
+"""What a line may apply, one declaration each, by family."""

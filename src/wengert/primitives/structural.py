@@ -1,0 +1,62 @@
+"""Primitives that only pass values on: an alias of a value in an inner recording, one output out of several."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .base import Primitive, reads_nothing, result_dtype, shape_of
+from .indexing import linear
+
+alias = linear(
+    "alias",
+    lambda x: x,
+    transpose=lambda ct, x: ct,
+    abstract=lambda x: (shape_of(x), result_dtype(x)),
+    batch=lambda size, batched, x: x,
+    family="structural",
+)
+"""The same value as a fresh line: the input of an inner derivative, so that two derivatives never mix."""
+
+stop_gradient = Primitive(
+    "stop_gradient",
+    lambda x: x,
+    abstract=lambda x: (shape_of(x), result_dtype(x)),
+    vjp=None,
+    jvp=None,
+    batch=lambda size, batched, x: stop_gradient(x),
+    reads=reads_nothing,
+    family="structural",
+)
+"""The value with a derivative that is exactly zero."""
+
+
+class Partial:
+    """The cotangent of one output of a primitive that has several."""
+
+    __slots__ = ("position", "value")
+
+    def __init__(self, position: int, value: Any) -> None:
+        self.position = position
+        self.value = value
+
+    def add_to(self, cotangents: dict[Any, Any], line: Any) -> None:
+        parts = cotangents.setdefault(line, [None] * len(line.shape))
+        known = parts[self.position]
+        parts[self.position] = self.value if known is None else known + self.value
+
+
+def _pick_jvp(tangents: Any, _out: Any, _x: Any, position: int) -> Any:
+    return tangents[0][position]
+
+
+pick = Primitive(
+    "pick",
+    lambda x, position: x[position],
+    abstract=lambda x, position: (x.shape[position], x.dtype[position]),
+    vjp=lambda ct, _out, x, needs, position: (Partial(position, ct),),
+    jvp=_pick_jvp,
+    batch=lambda size, batched, x, position: pick(x, position=position),
+    reads=reads_nothing,
+    family="structural",
+)
+"""One result of a primitive that has several (`eigh`, `svd`, `scan`, ...)."""

@@ -1,0 +1,256 @@
+"""Program: a closed Wengert list. Inputs, captured values, lines, outputs; immutable, printable, plain data.
+
+A Program is made by tracing a function with abstract tensors. Every value the function reads that is not an
+input, an outer derivative's included, is a capture: it is passed in when the Program runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from .errors import ShapeError, StructureError
+from .primitives.base import Primitive, dtype_of, shape_of
+from .recording import Line, Traced, leaf, wrap
+from .tensor import Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """Shape and dtype of a value; `dtype` is a Python type for a scalar that promotes weakly."""
+
+    shape: tuple[int, ...]
+    dtype: Any
+
+    def __str__(self) -> str:
+        name = self.dtype.__name__ if isinstance(self.dtype, type) else str(self.dtype)
+        return f"{name}[{','.join(map(str, self.shape))}]"
+
+    @classmethod
+    def of(cls, value: Any) -> Slot:
+        return cls(tuple(shape_of(value)), dtype_of(value))
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One line of a Program: a primitive applied to earlier values, by number."""
+
+    primitive: Primitive
+    args: tuple[int, ...]
+    params: tuple[tuple[str, Any], ...]
+    slot: Slot
+
+
+class Program:
+    """A straight-line program over primitives.
+
+    Values are numbered: first the inputs, then the captures, then one per step.
+
+    Attributes
+    ----------
+    inputs : tuple of Slot
+    captures : tuple
+        Values (arrays, scalars or tensors) that the traced function read from outside.
+    steps : tuple of Step
+    outputs : tuple of int
+        Value numbers.
+    """
+
+    __slots__ = ("_compiled", "_key", "captures", "inputs", "outputs", "steps")
+
+    def __init__(
+        self, inputs: Sequence[Slot], captures: Sequence[Any], steps: Sequence[Step], outputs: Sequence[int]
+    ) -> None:
+        self.inputs = tuple(inputs)
+        self.captures = tuple(captures)
+        self.steps = tuple(steps)
+        self.outputs = tuple(outputs)
+        self._key: Any = None
+        self._compiled: Any = None
+
+    # ------------------------------------------------------------ structure
+
+    @property
+    def key(self) -> tuple[Any, ...]:
+        """The structure as nested tuples: equal keys mean equal Programs up to the captured values."""
+        if self._key is None:
+            self._key = (
+                self.inputs,
+                tuple(Slot.of(value) for value in self.captures),
+                tuple((step.primitive.name, step.args, step.params, step.slot) for step in self.steps),
+                self.outputs,
+            )
+        return self._key
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Program) and self.key == other.key
+
+    def __hash__(self) -> int:
+        return hash(self.key)
+
+    def slot(self, number: int) -> Slot:
+        """Return the shape and dtype of a value."""
+        n = len(self.inputs)
+        if number < n:
+            return self.inputs[number]
+        number -= n
+        if number < len(self.captures):
+            return Slot.of(self.captures[number])
+        return self.steps[number - len(self.captures)].slot
+
+    @property
+    def output_slots(self) -> tuple[Slot, ...]:
+        return tuple(map(self.slot, self.outputs))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        captures = tuple(np.asarray(c) if isinstance(c, Traced) else c for c in self.captures)
+        return (Program, (self.inputs, captures, self.steps, self.outputs))
+
+    # ------------------------------------------------------------ printing
+
+    def __str__(self) -> str:
+        n, m = len(self.inputs), len(self.captures)
+        name = [f"x{i}" for i in range(n)] + [f"c{i}" for i in range(m)] + [f"v{i}" for i in range(len(self.steps))]
+        head = ", ".join(f"{name[i]}: {slot}" for i, slot in enumerate(self.inputs))
+        rows = [f"program({head})"]
+        rows += [f"  {name[n + i]}: {Slot.of(value)} = captured" for i, value in enumerate(self.captures)]
+        for i, step in enumerate(self.steps):
+            settings = "".join(f", {k}={_show(v)}" for k, v in step.params)
+            args = ", ".join(name[a] for a in step.args)
+            rows.append(f"  {name[n + m + i]}: {step.slot} = {step.primitive.name}({args}{settings})")
+        rows.append("  return " + ", ".join(name[i] for i in self.outputs))
+        return "\n".join(rows)
+
+    __repr__ = __str__
+
+    # ------------------------------------------------------------ running
+
+    def __call__(self, *args: Any, captures: Sequence[Any] | None = None) -> tuple[Any, ...]:
+        """Run on arrays or tensors; return the tuple of outputs.
+
+        Raises
+        ------
+        ShapeError, StructureError
+            If the arguments do not have the Program's shapes or count.
+        """
+        if len(args) != len(self.inputs):
+            raise StructureError(f"the Program has {len(self.inputs)} inputs, not {len(args)}")
+        for i, (arg, slot) in enumerate(zip(args, self.inputs, strict=True)):
+            if shape_of(arg) != slot.shape:
+                raise ShapeError(
+                    f"argument {i} has shape {shape_of(arg)}; the Program was made for {slot.shape}",
+                    hint="trace the function again for the new shape",
+                )
+        from .execute.interpret import run
+
+        return run(self, args, self.captures if captures is None else captures)
+
+
+def _show(value: Any) -> str:
+    if isinstance(value, Program):
+        return "program(...)"
+    if isinstance(value, np.dtype):
+        return str(value)
+    return repr(value)
+
+
+# ---------------------------------------------------------------- building
+
+
+def freeze(value: Any) -> Any:
+    """Return static parameters as hashable plain data."""
+    if isinstance(value, list | tuple):
+        return tuple(map(freeze, value))
+    if isinstance(value, dict):
+        return tuple(sorted((k, freeze(v)) for k, v in value.items()))
+    return value
+
+
+def build(inputs: Sequence[Line], outputs: Sequence[Any], slots: Sequence[Slot] | None = None) -> Program:
+    """Close the abstract lines between inputs and outputs into a Program.
+
+    `outputs` are tensors or arrays; what does not depend on the inputs becomes a capture.
+    """
+    order = _reachable([out._line for out in outputs if isinstance(out, Traced) and out._data is None])
+    numbers: dict[Line, int] = {line: i for i, line in enumerate(inputs)}
+    captures: list[Any] = []
+    capture_numbers: dict[Any, int] = {}
+    pending: list[tuple[Line, list[Any]]] = []
+
+    def capture(value: Any, line: Line | None) -> tuple[str, int]:
+        key = line if line is not None else id(value)
+        if key not in capture_numbers:
+            capture_numbers[key] = len(captures)
+            captures.append(value if line is None else wrap(Tensor, value, line))
+        return ("capture", capture_numbers[key])
+
+    for line in order:
+        if line in numbers:
+            continue
+        if line.primitive is None:
+            raise StructureError(
+                "an abstract tensor of another trace is used here",
+                why="it has no value outside of the function it was made in",
+                hint="return it from that function instead of storing it",
+            )
+        args: list[Any] = []
+        for parent, value in zip(line.inputs, line.values, strict=True):
+            if parent is not None and parent.abstract:
+                args.append(parent)
+            else:
+                args.append(capture(value, parent))
+        pending.append((line, args))
+    returned: list[Any] = []
+    for out in outputs:
+        if isinstance(out, Traced) and out._data is None:
+            returned.append(out._line)
+        elif isinstance(out, Traced):
+            returned.append(capture(out._data, out._line))
+        else:
+            returned.append(capture(out, None))
+    offset = len(inputs)
+    first = offset + len(captures)
+    for i, (line, _) in enumerate(pending):
+        numbers[line] = first + i
+
+    def number(ref: Any) -> int:
+        return offset + ref[1] if type(ref) is tuple else numbers[ref]
+
+    steps = [
+        Step(
+            line.primitive,
+            tuple(map(number, args)),
+            tuple((k, freeze(v)) for k, v in line.params.items()),
+            Slot(line.shape, line.dtype),
+        )
+        for line, args in pending
+    ]
+    return Program(
+        slots or [Slot(line.shape, line.dtype) for line in inputs], captures, steps, [number(ref) for ref in returned]
+    )
+
+
+def _reachable(outputs: Sequence[Line]) -> list[Line]:
+    seen: set[Line] = set()
+    stack = list(outputs)
+    while stack:
+        line = stack.pop()
+        if line in seen:
+            continue
+        seen.add(line)
+        stack.extend(parent for parent in line.inputs if parent is not None and parent.abstract)
+    return sorted(seen, key=lambda line: line.sequence)
+
+
+def trace(function: Callable[..., Sequence[Any]], slots: Sequence[Slot]) -> Program:
+    """Return the Program of a function of arrays of the given shapes and dtypes.
+
+    `function` takes abstract tensors and returns a sequence of tensors or arrays. A weak (Python type) slot is
+    traced as a value of NumPy's default dtype for it.
+    """
+    lines = [leaf(slot.shape, np.dtype(slot.dtype)) for slot in slots]
+    outputs = function(*(wrap(Tensor, None, line) for line in lines))
+    return build(lines, list(outputs), slots)

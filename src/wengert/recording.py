@@ -1,0 +1,303 @@
+"""Who records what. A `Line` is one entry of the Wengert list; `apply` computes and, where wanted, writes one.
+
+Lines hang from the tensors that need them, so what no live tensor can reach is freed. Lines are ordered by a
+sequence number and always walked by it, never by recursion. This module knows nothing of tapes, of
+derivatives or of which primitives exist.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterable, Sequence
+from contextvars import ContextVar
+from typing import Any
+
+import numpy as np
+
+next_sequence = itertools.count(1).__next__
+
+
+class Recorder:
+    """What one context is recording: the session new lines belong to, and who is watching.
+
+    `sessions` are those whose lines are live here. `readers` are the open windows (tapes) that want to be
+    told when a variable is read.
+    """
+
+    __slots__ = ("readers", "record_all", "session", "sessions")
+
+    def __init__(self) -> None:
+        self.session = Session(self)
+        self.sessions = [self.session]
+        self.readers: list[Any] = []
+        self.record_all = False
+
+    def close(self) -> None:
+        for session in self.sessions:
+            session.live_in = None
+
+
+class Session:
+    """The lines recorded between the first opening and the last closing of a set of nested windows."""
+
+    __slots__ = ("holders", "live_in")
+
+    def __init__(self, live_in: Recorder | None) -> None:
+        self.live_in = live_in
+        self.holders = 0
+
+
+# Lines of this recorder are live wherever recording is on at all: leaves that ask to be tracked without any
+# window around them (`requires_grad` in the torch spelling).
+AMBIENT = Recorder()
+# Lines of abstract tensors. They belong to the trace that made them, not to a context.
+ABSTRACT = Session(None)
+
+_current: ContextVar[Recorder | None] = ContextVar("wengert_recorder", default=AMBIENT)
+current = _current.get
+set_current = _current.set
+reset_current = _current.reset
+
+
+class Line:
+    """One entry of the list: a primitive applied to earlier lines.
+
+    Attributes
+    ----------
+    primitive, params
+        What was applied, with its static settings.
+    inputs : tuple of Line or None
+        The lines of the arguments; None for an argument that nobody tracks.
+    values : tuple
+        The arguments' data, or None where no rule of the primitive will read it.
+    out
+        The result's data where a rule will read it, else None.
+    shape, dtype
+        Of the result.
+    sequence : int
+        Orders all lines of the process.
+    session : Session
+        Whether the line is live in a context.
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "dtype",
+        "inputs",
+        "out",
+        "params",
+        "primitive",
+        "sequence",
+        "session",
+        "shape",
+        "values",
+    )
+
+    def __init__(
+        self,
+        primitive: Any,
+        inputs: tuple[Line | None, ...],
+        params: dict[str, Any],
+        values: tuple[Any, ...],
+        out: Any,
+        shape: tuple[int, ...],
+        dtype: np.dtype,
+        session: Session,
+    ) -> None:
+        self.primitive = primitive
+        self.inputs = inputs
+        self.params = params
+        self.values = values
+        self.out = out
+        self.shape = shape
+        self.dtype = dtype
+        self.session = session
+        self.sequence = next_sequence()
+
+    @property
+    def ndim(self) -> int:
+        return len(self.shape)
+
+    @property
+    def size(self) -> int:
+        return int(np.prod(self.shape))
+
+    @property
+    def abstract(self) -> bool:
+        return self.session is ABSTRACT
+
+    def release(self) -> None:
+        """Forget what the line holds. Only for lines that nobody will differentiate again."""
+        self.inputs = ()
+        self.values = ()
+        self.out = None
+        self.session = _RELEASED
+
+    def __repr__(self) -> str:
+        name = getattr(self.primitive, "name", "input")
+        return f"<line {self.sequence}: {name} {self.dtype}{list(self.shape)}>"
+
+
+_RELEASED = Session(None)
+
+
+class Traced:
+    """Storage of a tensor: data (None when abstract) and its line (None when nobody tracks it)."""
+
+    __slots__ = ("__weakref__", "_alias", "_data", "_line")
+
+    _data: Any
+    _line: Line | None
+    _alias: Any
+
+
+def wrap(cls: type, data: Any, line: Line | None = None) -> Any:
+    """Make a tensor of class `cls` around `data` without looking at it."""
+    tensor = cls.__new__(cls)
+    tensor._data = data
+    tensor._line = line
+    tensor._alias = None
+    return tensor
+
+
+def is_live(line: Line | None, recorder: Recorder | None) -> bool:
+    """Whether an operation on this line would be recorded by `recorder`."""
+    if line is None or recorder is None:
+        return False
+    live_in = line.session.live_in
+    return live_in is recorder or live_in is AMBIENT
+
+
+def is_tracked(tensor: Traced) -> bool:
+    """Whether the tensor's derivative is being recorded in this context, or the tensor is abstract."""
+    return tensor._data is None or is_live(tensor._line, current())
+
+
+NO_PARAMS: dict[str, Any] = {}
+
+
+def apply(
+    primitive: Any, args: Sequence[Any], params: dict[str, Any] = NO_PARAMS, computed: Any = None
+) -> Any:
+    """Apply a primitive: compute with NumPy and record a line if an argument is tracked.
+
+    With plain arrays only, this is `primitive.evaluate`. An abstract argument makes the result abstract.
+    `computed` is the result where the caller has it already.
+    """
+    recorder = current()
+    cls = None
+    values = []
+    inputs: list[Line | None] = []
+    mask = 0
+    bit = 1
+    for arg in args:
+        if isinstance(arg, Traced):
+            data = arg._data
+            if data is None:
+                return _apply_abstract(primitive, args, params, type(arg).family)  # type: ignore[attr-defined]
+            if cls is None:
+                cls = type(arg).family  # type: ignore[attr-defined]
+            values.append(data)
+            line = arg._line
+            if (
+                line is not None
+                and recorder is not None
+                and ((live_in := line.session.live_in) is recorder or live_in is AMBIENT)
+            ):
+                inputs.append(line)
+                mask |= bit
+            else:
+                inputs.append(None)
+        else:
+            values.append(arg)
+            inputs.append(None)
+        bit += bit
+    out = primitive.evaluate(*values, **params) if computed is None else computed
+    if cls is None:
+        return out
+    tensor = cls.__new__(cls)
+    tensor._data = out
+    tensor._alias = None
+    if mask == 0:
+        tensor._line = None
+        return tensor
+    kept = primitive.kept.get((mask, len(values)))
+    if kept is None:
+        kept = primitive.what_is_kept(mask, len(values))
+    if kept is False:  # an integer or boolean result: nothing to differentiate
+        if not recorder.record_all:  # type: ignore[union-attr]
+            tensor._line = None
+            return tensor
+        kept = ((), False)
+    drop, keep_out = kept
+    for i in drop:
+        values[i] = None
+    if type(out) is tuple:
+        shape: Any = tuple(part.shape for part in out)
+        dtype: Any = tuple(part.dtype for part in out)
+    else:
+        shape, dtype = out.shape, out.dtype
+    tensor._line = Line(
+        primitive,
+        tuple(inputs),
+        params,
+        tuple(values),
+        out if keep_out else None,
+        shape,
+        dtype,
+        recorder.session,  # type: ignore[union-attr]
+    )
+    return tensor
+
+
+def _apply_abstract(primitive: Any, args: Sequence[Any], params: dict[str, Any], cls: type) -> Any:
+    shape, dtype = primitive.abstract(*args, **params)
+    inputs = tuple(arg._line if isinstance(arg, Traced) else None for arg in args)
+    values = tuple(arg._data if isinstance(arg, Traced) else arg for arg in args)
+    return wrap(cls, None, Line(primitive, inputs, params, values, None, shape, dtype, ABSTRACT))
+
+
+def leaf(shape: tuple[int, ...], dtype: np.dtype, session: Session = ABSTRACT) -> Line:
+    """Make a line without a primitive: an input of a trace, or a watched tensor nobody recorded before."""
+    return Line(None, (), NO_PARAMS, (), None, shape, dtype, session)
+
+
+def depends(
+    outputs: Iterable[Line], sources: Iterable[Line], admits: Callable[[Line], bool] | None = None
+) -> list[Line]:
+    """Return the lines that lie between `sources` and `outputs`, sources included, in order of recording.
+
+    `admits` may refuse lines (those outside a tape's window). Linear in the lines visited, no recursion.
+    """
+    sources = set(sources)
+    if not sources:
+        return []
+    first = min(line.sequence for line in sources)
+    seen = set()
+    stack = [line for line in outputs if line.sequence >= first]
+    while stack:
+        line = stack.pop()
+        if line in seen:
+            continue
+        seen.add(line)
+        if admits is None or admits(line):
+            for parent in line.inputs:
+                if parent is not None and parent.sequence >= first and parent not in seen:
+                    stack.append(parent)
+    active: set[Line] = set()
+    ordered = []
+    for line in sorted(seen, key=_by_sequence):
+        if line in sources:
+            active.add(line)
+            ordered.append(line)
+        elif admits is None or admits(line):
+            for parent in line.inputs:
+                if parent in active:
+                    active.add(line)
+                    ordered.append(line)
+                    break
+    return ordered
+
+
+def _by_sequence(line: Line) -> int:
+    return line.sequence

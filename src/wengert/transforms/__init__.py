@@ -1,0 +1,1 @@
+"""Rewriting recorded lines and Programs: reverse, forward, batch, simplify."""

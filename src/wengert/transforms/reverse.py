@@ -1,0 +1,119 @@
+"""Reverse mode: walk lines backwards and let each primitive's vjp pass cotangents to its inputs.
+
+The rules are called with whatever the lines hold: arrays (the fast eager pass), tracked tensors (higher order)
+or abstract tensors (a derivative Program). Broadcasting and dtype promotion are undone here, in one place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from ..primitives.elementwise import cast
+from ..primitives.reduction import sum_
+from ..primitives.structural import Partial
+from ..recording import Line, current, is_live, wrap
+
+
+def fit(cotangent: Any, line: Line) -> Any:
+    """Sum over broadcast axes and cast, so that the cotangent has the shape and dtype of its line."""
+    shape = cotangent.shape
+    if shape != line.shape:
+        extra = len(shape) - len(line.shape)
+        axes = tuple(i for i, n in enumerate(shape) if i < extra or n != line.shape[i - extra])
+        if len(axes) > 0:
+            cotangent = sum_(cotangent, axis=axes)
+        if cotangent.shape != line.shape:
+            cotangent = np.reshape(cotangent, line.shape)
+    if cotangent.dtype != line.dtype:
+        cotangent = cast(cotangent, dtype=line.dtype)
+    return cotangent
+
+
+def arguments_of(line: Line, wrapper: type | None) -> tuple[Any, list[Any]]:
+    """Return (out, arguments) of a line as its rules want them.
+
+    A value that was not kept is replaced by its line, which has a shape and a dtype. With a `wrapper`, values
+    whose lines are live (or abstract) come back as tensors, so that what the rules do is recorded.
+    """
+    inputs, values = line.inputs, line.values
+    if wrapper is None:
+        return line.out, [
+            parent if value is None else value for value, parent in zip(values, inputs, strict=True)
+        ]
+    recorder = current()
+    if line.session.live_in is None and line.abstract:
+        out = wrap(wrapper, None, line)
+    else:
+        out = wrap(wrapper, line.out, line) if line.out is not None and is_live(line, recorder) else line.out
+    args: list[Any] = []
+    for value, parent in zip(values, inputs, strict=True):
+        if parent is None:
+            args.append(value)
+        elif value is None:
+            args.append(wrap(wrapper, None, parent) if parent.abstract else parent)
+        elif is_live(parent, recorder):
+            args.append(wrap(wrapper, value, parent))
+        else:
+            args.append(value)
+    return out, args
+
+
+def backpropagate(
+    lines: Sequence[Line],
+    cotangents: dict[Line, Any],
+    sources: Sequence[Line],
+    wrapper: type | None = None,
+    release: bool = False,
+) -> dict[Line, Any]:
+    """Return the cotangent of each source that a cotangent reaches.
+
+    Parameters
+    ----------
+    lines : sequence of Line
+        Those between sources and targets, in order of recording (`recording.depends`).
+    cotangents : dict
+        Seeds by target line. Consumed.
+    sources : sequence of Line
+    wrapper : type, optional
+        Tensor class for what the rules read when their work is to be recorded.
+    release : bool
+        Forget each line's saved values as soon as its rule has run.
+    """
+    wanted = set(sources)
+    active = set(lines)
+    result: dict[Line, Any] = {}
+    with np.errstate(all="ignore"):
+        for line in reversed(lines):
+            cotangent = cotangents.pop(line, None)
+            if line in wanted:
+                if cotangent is not None:
+                    result[line] = cotangent
+                if line.primitive is None:
+                    continue
+            primitive = line.primitive
+            if cotangent is None or primitive is None or primitive.vjp is None:
+                if release:
+                    line.release()
+                continue
+            inputs = line.inputs
+            needs = [parent in active for parent in inputs]
+            if True not in needs:
+                continue
+            out, args = arguments_of(line, wrapper)
+            found = primitive.vjp(cotangent, out, *args, needs=needs, **line.params)
+            for parent, need, value in zip(inputs, needs, found, strict=True):
+                if not need or value is None:
+                    continue
+                if type(value) is Partial:  # one output of a primitive with several
+                    value.add_to(cotangents, parent)
+                    continue
+                if value.shape != parent.shape or value.dtype != parent.dtype:
+                    value = fit(value, parent)
+                known = cotangents.get(parent)
+                cotangents[parent] = value if known is None else known + value
+            if release:
+                line.release()
+    return result
