@@ -251,6 +251,14 @@ def test_a_start_outside_the_domain_is_refused():
         fit(residual, differences(residual), np.array([-1.0]))
 
 
+def test_as_many_parameters_as_residuals_are_refused():
+    def residual(b):
+        return b - 1.0
+
+    with pytest.raises(FitError, match="2 residuals for 2 parameters"):
+        fit(residual, differences(residual), np.zeros(2))
+
+
 def test_a_parameter_without_effect_has_no_finite_deviation():
     def residual(b):
         return b[0] + 0 * b[1] - np.arange(4.0)

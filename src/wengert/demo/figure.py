@@ -18,8 +18,8 @@ EXACT, CENTRAL, FORWARD, DATA = "#3d8fd1", "#7a7a7a", "#c8500a", "#1c1c1c"
 
 def draw(outcomes: list[Outcome], path: Path) -> None:
     """Write a PNG to `path`: data and exact fit of every set, and a panel with the certified digits."""
-    columns = min(6, len(outcomes) + 2)
-    wide = min(3, columns)  # the panel of digits takes the last cells
+    wide = 3  # the panel of digits takes the last cells
+    columns = min(6, len(outcomes) + wide)
     rows = -(-(len(outcomes) + wide) // columns)
     figure = Figure(figsize=(2.7 * columns, 2.35 * rows), layout="constrained")
     grid = figure.add_gridspec(rows, columns)
@@ -37,8 +37,11 @@ def _panel(axes: Any, outcome: Outcome) -> None:
     observed = response(data.name, data.y)
     if data.x.ndim == 1:
         smooth = np.linspace(data.x.min(), data.x.max(), 600)
-        axes.plot(smooth, model(beta, smooth), color=EXACT, linewidth=1.5)
-        axes.plot(data.x, observed, ".", color=DATA, markersize=3)
+        crowded = data.observations > 60  # then small points under the curve, else large ones on top
+        axes.plot(
+            data.x, observed, ".", color=DATA, markersize=2 if crowded else 3.5, zorder=1 if crowded else 3
+        )
+        axes.plot(smooth, model(beta, smooth), color=EXACT, linewidth=1.3, zorder=2)
     else:  # two predictors: one curve over the first for each value of the second
         for number, value in enumerate(np.unique(data.x[1])):
             here = data.x[1] == value

@@ -9,7 +9,7 @@ knows nothing of NIST and is never told a certified value.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -33,10 +33,10 @@ POLISH_STEPS = 100
 
 
 class FitError(WengertError, ValueError):
-    """A fit cannot begin at the given start.
+    """A fit cannot begin.
 
-    Cause: the residual has a NaN or an infinity there.
-    Fix: start where the model is defined.
+    Cause: the residual has a NaN or an infinity at the start, or there are no more residuals than parameters.
+    Fix: start where the model is defined; bring more observations.
 
     Examples
     --------
@@ -64,7 +64,7 @@ class Fit:
     """Residual sum of squares."""
     offset: float
     """Relative offset: what the Jacobian can still explain of the residual, against what it cannot."""
-    solvers: tuple[str, ...] = field(default=())
+    solvers: tuple[str, ...] = ()
     """The SciPy methods that ran, in order."""
 
 
@@ -138,7 +138,7 @@ def fit(residual: Residual, jacobian: Jacobian, start: np.ndarray) -> Fit:
     Raises
     ------
     FitError
-        If the residual is not finite at `start`.
+        If the residual is not finite at `start`, or if m <= n.
 
     Notes
     -----
@@ -155,6 +155,12 @@ def fit(residual: Residual, jacobian: Jacobian, start: np.ndarray) -> Fit:
     start = np.asarray(start, dtype=float)
     with np.errstate(all="ignore"):
         at_start = np.asarray(residual(start))
+        if at_start.size <= start.size:
+            raise FitError(
+                f"{at_start.size} residuals for {start.size} parameters.",
+                why="with no residual to spare nothing is known of the noise.",
+                hint="more observations or fewer parameters",
+            )
         if not np.all(np.isfinite(at_start)):
             bad = np.count_nonzero(~np.isfinite(at_start))
             raise FitError(
@@ -162,17 +168,13 @@ def fit(residual: Residual, jacobian: Jacobian, start: np.ndarray) -> Fit:
                 why="no solver can tell which way is down from there.",
                 hint="a start at which the model is defined",
             )
-        best: Fit | None = None
-        solvers: list[str] = []
+        reached: dict[str, Fit] = {}
         for method in ("lm", "trf"):
-            solvers.append(method)
-            reached = _polish(residual, jacobian, _solve(residual, jacobian, start, method))
-            if best is None or reached.rss < best.rss:
-                best = reached
+            reached[method] = _polish(residual, jacobian, _solve(residual, jacobian, start, method))
+            best = min(reached.values(), key=lambda one: one.rss)
             if best.offset < STATIONARY:
                 break
-    assert best is not None
-    return Fit(best.beta, best.sd, best.rss, best.offset, tuple(solvers))
+    return replace(best, solvers=tuple(reached))
 
 
 class _NotFinite(ArithmeticError):
