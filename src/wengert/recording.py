@@ -34,7 +34,7 @@ class Recorder:
 
     def close(self) -> None:
         for session in self.sessions:
-            session.live_in = None
+            session.live_in = CLOSED
 
 
 class Session:
@@ -42,16 +42,19 @@ class Session:
 
     __slots__ = ("holders", "live_in")
 
-    def __init__(self, live_in: Recorder | None) -> None:
+    def __init__(self, live_in: Any) -> None:
         self.live_in = live_in
         self.holders = 0
+
+
+CLOSED = object()
 
 
 # Lines of this recorder are live wherever recording is on at all: leaves that ask to be tracked without any
 # window around them (`requires_grad` in the torch spelling).
 AMBIENT = Recorder()
 # Lines of abstract tensors. They belong to the trace that made them, not to a context.
-ABSTRACT = Session(None)
+ABSTRACT = Session(CLOSED)
 
 _current: ContextVar[Recorder | None] = ContextVar("wengert_recorder", default=AMBIENT)
 current = _current.get
@@ -138,7 +141,7 @@ class Line:
         return f"<line {self.sequence}: {name} {self.dtype}{list(self.shape)}>"
 
 
-_RELEASED = Session(None)
+_RELEASED = Session(CLOSED)
 
 
 class Traced:
@@ -168,12 +171,16 @@ def is_live(line: Line | None, recorder: Recorder | None) -> bool:
     return live_in is recorder or live_in is AMBIENT
 
 
+
+
 def is_tracked(tensor: Traced) -> bool:
     """Whether the tensor's derivative is being recorded in this context, or the tensor is abstract."""
     return tensor._data is None or is_live(tensor._line, current())
 
 
 NO_PARAMS: dict[str, Any] = {}
+DISCRETE = (False,)  # what is kept of a line that has nothing to differentiate
+new: Any = object.__new__
 
 
 def apply(
@@ -247,6 +254,95 @@ def apply(
         dtype,
         recorder.session,  # type: ignore[union-attr]
     )
+    return tensor
+
+
+def apply1(primitive: Any, x: Traced) -> Any:
+    """`apply` for one tensor and no settings: the quick way for what is called most."""
+    data = x._data
+    if data is None:
+        return apply(primitive, (x,))
+    out = primitive.evaluate(data)
+    cls = x.family  # type: ignore[attr-defined]
+    tensor = new(cls)
+    tensor._data = out
+    tensor._line = tensor._alias = None
+    line = x._line
+    if line is not None:
+        recorder = current()
+        live_in = line.session.live_in
+        if live_in is recorder or (live_in is AMBIENT and recorder is not None):
+            kept = primitive.kept1 or primitive.what_is_kept1()
+            if kept is not DISCRETE:
+                keep, keep_out = kept
+                tensor._line = Line(
+                    primitive,
+                    (line,),
+                    NO_PARAMS,
+                    (data if keep else None,),
+                    out if keep_out else None,
+                    out.shape,
+                    out.dtype,
+                    recorder.session,  # type: ignore[union-attr]
+                )
+            elif recorder.record_all:  # type: ignore[union-attr]
+                return apply(primitive, (x,), computed=out)
+    return tensor
+
+
+def apply2(primitive: Any, x: Any, y: Any) -> Any:
+    """`apply` for two arguments, one of them a tensor, and no settings."""
+    recorder = current()
+    mask = 0
+    if isinstance(x, Traced):
+        a = x._data
+        line_x = x._line
+        cls = x.family  # type: ignore[attr-defined]
+        if a is None:
+            return apply(primitive, (x, y))
+        if line_x is not None:
+            live_in = line_x.session.live_in
+            if live_in is recorder or (live_in is AMBIENT and recorder is not None):
+                mask = 1
+            else:
+                line_x = None
+    else:
+        a, line_x, cls = x, None, None
+    if isinstance(y, Traced):
+        b = y._data
+        line_y = y._line
+        if cls is None:
+            cls = y.family  # type: ignore[attr-defined]
+        if b is None:
+            return apply(primitive, (x, y))
+        if line_y is not None:
+            live_in = line_y.session.live_in
+            if live_in is recorder or (live_in is AMBIENT and recorder is not None):
+                mask += 2
+            else:
+                line_y = None
+    else:
+        b, line_y = y, None
+    out = primitive.evaluate(a, b)
+    tensor = new(cls)
+    tensor._data = out
+    tensor._line = tensor._alias = None
+    if mask:
+        kept = primitive.kept2[mask] or primitive.what_is_kept2(mask)
+        if kept is not DISCRETE:
+            keep_a, keep_b, keep_out = kept
+            tensor._line = Line(
+                primitive,
+                (line_x, line_y),
+                NO_PARAMS,
+                (a if keep_a else None, b if keep_b else None),
+                out if keep_out else None,
+                out.shape,
+                out.dtype,
+                recorder.session,  # type: ignore[union-attr]
+            )
+        elif recorder.record_all:  # type: ignore[union-attr]
+            return apply(primitive, (x, y), computed=out)
     return tensor
 
 

@@ -19,7 +19,7 @@ from .primitives import elementwise as e
 from .primitives.base import dtype_of, shape_of
 from .primitives.contraction import matmul
 from .primitives.indexing import broadcast_to, index, index_set, normalize_index, real_index
-from .recording import Traced, apply, is_tracked, wrap
+from .recording import Traced, apply, apply1, apply2, is_tracked, wrap
 
 _UFUNCS = e.UFUNCS
 
@@ -43,10 +43,10 @@ def _method(name: str) -> Any:
 
 def _binary(primitive: Any) -> tuple[Any, Any]:
     def forward(self: Tensor, other: Any) -> Any:
-        return apply(primitive, (self, other))
+        return apply2(primitive, self, other)
 
     def reflected(self: Tensor, other: Any) -> Any:
-        return apply(primitive, (other, self))
+        return apply2(primitive, other, self)
 
     return forward, reflected
 
@@ -423,10 +423,12 @@ class Tensor(Traced):
         if method == "__call__" and not options:
             primitive = _UFUNCS.get(ufunc)
             if primitive is not None:
+                if len(inputs) == 1:
+                    return apply1(primitive, self)
                 for x in inputs:
                     if not isinstance(x, _KNOWN) and _foreign(x):
                         return NotImplemented
-                return apply(primitive, inputs)
+                return apply2(primitive, *inputs) if len(inputs) == 2 else apply(primitive, inputs)
         from .numpy import protocol
 
         return protocol.call_ufunc(ufunc, method, inputs, options)

@@ -80,8 +80,7 @@ class ValueAndGrad(Derivative):
         recorded, single = self._record(args, kwargs)
         out = _scalar_output(recorded, self.name)
         value = recorded.finish(out)
-        found = recorded.pull_back([np.ones((), out.dtype)], release=True)
-        gradient = self._structured(recorded, single, [recorded.finish(g) for g in found])
+        gradient = self._structured(recorded, single, [recorded.finish(g) for g in recorded.gradient()])
         return ((value, recorded.aux) if self.has_aux else value), gradient
 
 

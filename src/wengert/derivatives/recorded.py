@@ -30,7 +30,7 @@ from ..recording import (
 )
 from ..tensor import Tensor
 from ..transforms.forward import push_forward
-from ..transforms.reverse import backpropagate, fit
+from ..transforms.reverse import backpropagate, fit, gradient
 
 
 class Window:
@@ -110,10 +110,11 @@ class Recorded:
     """
 
     __slots__ = (
+        "_lines",
+        "_session",
         "aux",
         "input_tree",
         "inputs",
-        "lines",
         "output_tree",
         "outputs",
         "plain",
@@ -153,19 +154,20 @@ class Recorded:
             self.outputs, self.output_tree = tree.flatten(result)
             for out in self.outputs:
                 _check_output(out, name)
-            self.lines = depends([out._line for out in self.outputs if _has_line(out)], self.inputs)
-        recorder = current()
-        nested = keep_graph or (recorder is not None and recorder is not AMBIENT)
-        abstract = any(line.abstract for line in self.lines)
-        self.wrapper = Tensor if nested or abstract else None
+        self._lines: list[Line] | None = None
+        self._session = window.recorder.session
+        abstract = any(isinstance(out, Traced) and out._data is None for out in self.outputs)
+        self.wrapper = Tensor if keep_graph or abstract or not window.outermost else None
 
     def _finish_aux(self, value: Any) -> Any:
         return value._data if isinstance(value, Traced) and self.plain and not _outer(value) else value
 
     @property
-    def reused(self) -> bool:
-        """Whether the lines may be differentiated again by an enclosing recording."""
-        return self.wrapper is not None
+    def lines(self) -> list[Line]:
+        """The lines between inputs and outputs, in order of recording."""
+        if self._lines is None:
+            self._lines = depends([out._line for out in self.outputs if _has_line(out)], self.inputs)
+        return self._lines
 
     def connected(self, out: Any) -> bool:
         """Whether an output depends on the inputs."""
@@ -190,7 +192,7 @@ class Recorded:
 
     # ------------------------------------------------------------ products
 
-    def pull_back(self, cotangents: Sequence[Any], release: bool = False) -> list[Any]:
+    def pull_back(self, cotangents: Sequence[Any]) -> list[Any]:
         """Return one cotangent per input (zeros where nothing arrives) for one cotangent per output."""
         seeds: dict[Line, Any] = {}
         active = self._active()
@@ -198,7 +200,16 @@ class Recorded:
             if cotangent is not None and _has_line(out) and out._line in active:
                 known = seeds.get(out._line)
                 seeds[out._line] = cotangent if known is None else known + cotangent
-        found = backpropagate(self.lines, seeds, self.inputs, self.wrapper, release and not self.reused)
+        return self._by_input(backpropagate(self.lines, seeds, self.inputs, self.wrapper))
+
+    def gradient(self) -> list[Any]:
+        """Return the gradient of a single scalar output by each input. Uses the lines up."""
+        out = self.outputs[0]
+        if not _has_line(out) or self.wrapper is not None:
+            return self.pull_back([np.ones((), out.dtype)])
+        return self._by_input(gradient(out._line, np.ones((), out.dtype), self.inputs, self._session))
+
+    def _by_input(self, found: dict[Line, Any]) -> list[Any]:
         return [found[line] if line in found else np.zeros(line.shape, line.dtype) for line in self.inputs]
 
     def push_forward(self, tangents: Sequence[Any]) -> list[Any]:

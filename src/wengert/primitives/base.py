@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import UnsupportedFunction
-from ..recording import NO_PARAMS, Line, Traced, apply
+from ..recording import DISCRETE, NO_PARAMS, Line, Traced, apply
 
 REGISTRY: dict[str, Primitive] = {}
 
@@ -44,7 +44,22 @@ class Primitive:
         `(i, count) -> set`: the arguments (and "out") that the rules read for the derivative by argument `i`.
     """
 
-    __slots__ = ("abstract", "batch", "evaluate", "family", "jvp", "kept", "name", "pattern", "reads", "vjp")
+    __slots__ = (
+        "abstract",
+        "batch",
+        "evaluate",
+        "family",
+        "jvp",
+        "kept",
+        "kept1",
+        "kept2",
+        "name",
+        "partials",
+        "pattern",
+        "plain",
+        "reads",
+        "vjp",
+    )
 
     def __init__(
         self,
@@ -70,7 +85,13 @@ class Primitive:
         self.reads = reads or _reads_everything
         self.pattern = pattern
         self.family = family
+        # Memos of `what_is_kept`: by (mask, count), and for the quick ways with one and two arguments.
         self.kept: dict[tuple[int, int], Any] = {}
+        self.kept1: Any = None
+        self.kept2: list[Any] = [None] * 4
+        # Elementwise primitives only; see there.
+        self.partials: tuple[Any, ...] = ()
+        self.plain = False
         REGISTRY[name] = self
 
     def __call__(self, *args: Any, **params: Any) -> Any:
@@ -91,6 +112,17 @@ class Primitive:
         drop = tuple(i for i in range(count) if mask >> i & 1 and i not in needed)
         self.kept[mask, count] = result = (drop, "out" in needed)
         return result
+
+
+    def what_is_kept1(self) -> Any:
+        kept = self.what_is_kept(1, 1)
+        self.kept1 = DISCRETE if kept is False else (0 not in kept[0], kept[1])
+        return self.kept1
+
+    def what_is_kept2(self, mask: int) -> Any:
+        kept = self.what_is_kept(mask, 2)
+        self.kept2[mask] = DISCRETE if kept is False else (0 not in kept[0], 1 not in kept[0], kept[1])
+        return self.kept2[mask]
 
 
 def find(name: str) -> Primitive:

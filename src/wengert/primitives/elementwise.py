@@ -39,7 +39,7 @@ UFUNCS: dict[Any, Primitive] = {}
 class Elementwise(Primitive):
     """A primitive that maps each element on its own."""
 
-    __slots__ = ("partials", "reference", "singular", "ufunc", "wirtinger")
+    __slots__ = ("reference", "singular", "ufunc", "wirtinger")
 
     def __init__(
         self,
@@ -47,11 +47,11 @@ class Elementwise(Primitive):
         *partials: Partial,
         name: str | None = None,
         singular: bool = False,
+        selects: bool = False,
         wirtinger: tuple[Callable[..., Any], Callable[..., Any]] | None = None,
         dtype: Callable[..., np.dtype] | None = None,
         reference: str = "",
     ) -> None:
-        self.partials = partials
         self.singular = singular
         self.wirtinger = wirtinger
         self.reference = reference
@@ -72,6 +72,9 @@ class Elementwise(Primitive):
             reads=reads_nothing if constant else self._reads,
             family="elementwise",
         )
+        self.partials = partials
+        # What the eager reverse pass may do without asking: multiply by the partial.
+        self.plain = not (singular or selects or wirtinger is not None)
         if self.ufunc is not None:
             UFUNCS[self.ufunc] = self
 
@@ -175,11 +178,10 @@ def elementwise(function: Any, *partials: Partial, **options: Any) -> Elementwis
 
 def _scale(cotangent: Any, slope: Any) -> Any:
     product = cotangent * slope
-    # A NaN shows up in the minimum; an infinite slope that a mask has cut gives 0 * inf = NaN, which must be 0.
-    if product.size:
-        low = np.minimum.reduce(product, axis=None)
-        if low != low:
-            product = np.where(cotangent == 0, np.zeros((), product.dtype), product)
+    # An infinite slope that a mask has cut gives 0 * inf = NaN, which must be 0. Any NaN shows in the sum of squares.
+    total = np.vdot(product, product)
+    if total != total:
+        product = np.where(cotangent == 0, np.zeros((), product.dtype), product)
     return product
 
 
@@ -205,6 +207,7 @@ where = elementwise(
     lambda _out, condition, _x, _y: condition,
     lambda _out, condition, _x, _y: np.logical_not(condition),
     name="where",
+    selects=True,
     dtype=lambda condition, x, y: result_dtype(x, y),
 )
 maximum = elementwise(
@@ -229,6 +232,7 @@ clip = elementwise(
     lambda _out, x, low, high: (x < low) & (low <= high),
     lambda _out, x, low, high: (x > high) | (low > high),
     name="clip",
+    selects=True,
 )
 
 # ---------------------------------------------------------------- arithmetic

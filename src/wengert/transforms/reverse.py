@@ -7,6 +7,7 @@ or abstract tensors (a derivative Program). Broadcasting and dtype promotion are
 from __future__ import annotations
 
 from collections.abc import Sequence
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ import numpy as np
 from ..primitives.elementwise import cast
 from ..primitives.reduction import sum_
 from ..primitives.structural import Partial
-from ..recording import Line, current, is_live, wrap
+from ..recording import Line, Session, current, is_live, wrap
 
 
 def fit(cotangent: Any, line: Line) -> Any:
@@ -59,6 +60,78 @@ def arguments_of(line: Line, wrapper: type | None) -> tuple[Any, list[Any]]:
         else:
             args.append(value)
     return out, args
+
+
+def gradient(target: Line, seed: Any, sources: Sequence[Line], session: Session) -> dict[Line, Any]:
+    """Return the cotangents of `sources` where every line of the session depends on them: the quick eager pass.
+
+    For an outermost recording only: rules run on plain arrays, and the session's lines are used up.
+    """
+    if target.session is not session:
+        return {}
+    # Every statement of these loops is paid for each recorded operation, hence the repetition.
+    seen = {target}
+    order = [target]
+    for line in order:
+        for parent in line.inputs:
+            if parent is not None and parent not in seen and parent.session is session:
+                seen.add(parent)
+                order.append(parent)
+    order.sort(key=_by_sequence, reverse=True)
+    cotangents = {target: seed}
+    for source in sources:
+        seen.discard(source)
+    with np.errstate(all="ignore"):
+        for line in order:
+            if line not in seen:
+                continue
+            cotangent = cotangents.pop(line, None)
+            primitive = line.primitive
+            if cotangent is None or primitive is None:
+                continue
+            if primitive.plain and line.dtype.kind == "f":
+                values, out, partials = line.values, line.out, primitive.partials
+                i = 0
+                for parent in line.inputs:
+                    if parent is not None:
+                        partial = partials[i]
+                        if partial.__class__ is _FUNCTION:
+                            value = cotangent * partial(out, *values)
+                        elif partial == 1:
+                            value = cotangent
+                        elif partial is None:
+                            i += 1
+                            continue
+                        else:
+                            value = cotangent * partial
+                        if value.shape != parent.shape or value.dtype is not parent.dtype:
+                            value = fit(value, parent)
+                        if parent in cotangents:
+                            value = cotangents[parent] + value
+                        cotangents[parent] = value
+                    i += 1
+            elif primitive.vjp is not None:
+                out, args = arguments_of(line, None)
+                needs = [parent is not None for parent in line.inputs]
+                found = primitive.vjp(cotangent, out, *args, needs=needs, **line.params)
+                for parent, value in zip(line.inputs, found, strict=True):
+                    if value is None or parent is None:
+                        continue
+                    if value.__class__ is Partial:
+                        value.add_to(cotangents, parent)
+                        continue
+                    if value.shape != parent.shape or value.dtype is not parent.dtype:
+                        value = fit(value, parent)
+                    if parent in cotangents:
+                        value = cotangents[parent] + value
+                    cotangents[parent] = value
+            line.inputs = line.values = ()
+            line.out = None
+    return {line: cotangents[line] for line in sources if line in cotangents}
+
+
+_FUNCTION = type(lambda: None)
+_by_sequence = attrgetter("sequence")
 
 
 def backpropagate(
