@@ -31,6 +31,7 @@ class Slot:
 
     @classmethod
     def of(cls, value: Any) -> Slot:
+        """Return the slot that a value would fill."""
         return cls(tuple(shape_of(value)), dtype_of(value))
 
 
@@ -103,6 +104,7 @@ class Program:
 
     @property
     def output_slots(self) -> tuple[Slot, ...]:
+        """Shapes and dtypes of the outputs."""
         return tuple(map(self.slot, self.outputs))
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -174,7 +176,7 @@ def build(inputs: Sequence[Line], outputs: Sequence[Any], slots: Sequence[Slot] 
 
     `outputs` are tensors or arrays; what does not depend on the inputs becomes a capture.
     """
-    order = _reachable([out._line for out in outputs if isinstance(out, Traced) and out._data is None])
+    order = _reachable([out._line for out in outputs if isinstance(out, Traced) and out._data is None and out._line])
     numbers: dict[Line, int] = {line: i for i, line in enumerate(inputs)}
     captures: list[Any] = []
     capture_numbers: dict[Any, int] = {}

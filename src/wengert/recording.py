@@ -33,6 +33,7 @@ class Recorder:
         self.record_all = False
 
     def close(self) -> None:
+        """End the recording: none of its lines is live any more."""
         for session in self.sessions:
             session.live_in = CLOSED
 
@@ -119,14 +120,17 @@ class Line:
 
     @property
     def ndim(self) -> int:
+        """Number of axes of the result."""
         return len(self.shape)
 
     @property
     def size(self) -> int:
+        """Number of elements of the result."""
         return int(np.prod(self.shape))
 
     @property
     def abstract(self) -> bool:
+        """Whether the line belongs to a trace, where only shapes and dtypes are known."""
         return self.session is ABSTRACT
 
     def release(self) -> None:

@@ -32,6 +32,7 @@ class Tree:
 
     @property
     def is_leaf(self) -> bool:
+        """Whether the structure is a single leaf."""
         return self.kind is LEAF
 
 
