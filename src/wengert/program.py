@@ -7,14 +7,15 @@ input, an outer derivative's included, is a capture: it is passed in when the Pr
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from .errors import ShapeError, StructureError
+from .errors import AbstractValue, ShapeError, StructureError, user_line
 from .primitives.base import Primitive, dtype_of, shape_of
-from .recording import Line, Traced, leaf, wrap
+from .recording import Line, Traced, depends, leaf, wrap
 from .tensor import Tensor
 
 
@@ -26,6 +27,8 @@ class Slot:
     dtype: Any
 
     def __str__(self) -> str:
+        if isinstance(self.dtype, tuple):  # a primitive with several results
+            return "(" + ", ".join(str(Slot(*part)) for part in zip(self.shape, self.dtype, strict=True)) + ")"
         name = self.dtype.__name__ if isinstance(self.dtype, type) else str(self.dtype)
         return f"{name}[{','.join(map(str, self.shape))}]"
 
@@ -107,6 +110,63 @@ class Program:
         """Shapes and dtypes of the outputs."""
         return tuple(map(self.slot, self.outputs))
 
+    def last_uses(self) -> dict[int, list[int]]:
+        """Return, for each step, the values that nobody reads afterwards."""
+        last: dict[int, int] = {}
+        for position, step in enumerate(self.steps):
+            for a in step.args:
+                last[a] = position
+        for output in self.outputs:
+            last.pop(output, None)
+        ends: dict[int, list[int]] = {}
+        for value, position in last.items():
+            ends.setdefault(position, []).append(value)
+        return ends
+
+    def closed(self) -> Program:
+        """Return the same Program with its captures as further inputs: nothing but structure is left in it."""
+        slots = tuple(map(Slot.of, self.captures))
+        return Program((*self.inputs, *slots), (), self.steps, self.outputs)
+
+    def save(self, path: Any) -> None:
+        """Write the Program to a file as plain data: its structure as JSON, its captured arrays beside it.
+
+        Raises
+        ------
+        StructureError
+            If a setting of a line is a Python function, which is not data.
+
+        Examples
+        --------
+        >>> import tempfile, os, numpy as np
+        >>> from wengert.program import Program, Slot, trace
+        >>> program = trace(lambda x: [np.sin(x) * 2], [Slot((3,), np.dtype(float))])
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = os.path.join(folder, "double_sine.wengert")
+        ...     program.save(path)
+        ...     again = Program.load(path)
+        >>> again == program, float(again(np.ones(3))[0][0]) == 2 * np.sin(1.0)
+        (True, True)
+        """
+        from .storage import save
+
+        save(self, path)
+
+    @staticmethod
+    def load(path: Any) -> Program:
+        """Return the Program that `save` wrote. Runs no code from the file.
+
+        Raises
+        ------
+        ArgumentError
+            If the file is not a saved Program.
+        UnsupportedFunction
+            If it applies a primitive that this process does not know.
+        """
+        from .storage import load
+
+        return load(path)
+
     def __reduce__(self) -> tuple[Any, ...]:
         captures = tuple(np.asarray(c) if isinstance(c, Traced) else c for c in self.captures)
         return (Program, (self.inputs, captures, self.steps, self.outputs))
@@ -174,9 +234,15 @@ def freeze(value: Any) -> Any:
 def build(inputs: Sequence[Line], outputs: Sequence[Any], slots: Sequence[Slot] | None = None) -> Program:
     """Close the abstract lines between inputs and outputs into a Program.
 
-    `outputs` are tensors or arrays; what does not depend on the inputs becomes a capture.
+    `outputs` are tensors or arrays; what does not depend on the inputs becomes a capture, the values of an
+    enclosing trace included.
+
+    Raises
+    ------
+    AbstractValue
+        If an abstract tensor of a trace that is over is among the captures.
     """
-    order = _reachable([out._line for out in outputs if isinstance(out, Traced) and out._data is None and out._line])
+    order = depends([out._line for out in outputs if isinstance(out, Traced) and out._data is None], inputs)
     numbers: dict[Line, int] = {line: i for i, line in enumerate(inputs)}
     captures: list[Any] = []
     capture_numbers: dict[Any, int] = {}
@@ -185,29 +251,31 @@ def build(inputs: Sequence[Line], outputs: Sequence[Any], slots: Sequence[Slot] 
     def capture(value: Any, line: Line | None) -> tuple[str, int]:
         key = line if line is not None else id(value)
         if key not in capture_numbers:
+            if line is not None and line.abstract and not enclosing_traces():
+                raise AbstractValue(
+                    f"an abstract tensor of shape {line.shape} has escaped from the vmap or traced body it was made in",
+                    where=user_line(),
+                    why="it has no value, neither outside of that body nor in another one",
+                    hint="return it from that body instead of storing it",
+                )
             capture_numbers[key] = len(captures)
             captures.append(value if line is None else wrap(Tensor, value, line))
         return ("capture", capture_numbers[key])
 
+    mine = set(order)
     for line in order:
         if line in numbers:
             continue
-        if line.primitive is None:
-            raise StructureError(
-                "an abstract tensor of another trace is used here",
-                why="it has no value outside of the function it was made in",
-                hint="return it from that function instead of storing it",
-            )
         args: list[Any] = []
         for parent, value in zip(line.inputs, line.values, strict=True):
-            if parent is not None and parent.abstract:
+            if parent in mine:
                 args.append(parent)
             else:
                 args.append(capture(value, parent))
         pending.append((line, args))
     returned: list[Any] = []
     for out in outputs:
-        if isinstance(out, Traced) and out._data is None:
+        if isinstance(out, Traced) and (out._line in mine or out._line in numbers):
             returned.append(out._line)
         elif isinstance(out, Traced):
             returned.append(capture(out._data, out._line))
@@ -235,24 +303,21 @@ def build(inputs: Sequence[Line], outputs: Sequence[Any], slots: Sequence[Slot] 
     )
 
 
-def _reachable(outputs: Sequence[Line]) -> list[Line]:
-    seen: set[Line] = set()
-    stack = list(outputs)
-    while stack:
-        line = stack.pop()
-        if line in seen:
-            continue
-        seen.add(line)
-        stack.extend(parent for parent in line.inputs if parent is not None and parent.abstract)
-    return sorted(seen, key=lambda line: line.sequence)
+# How many traces are open in this context: an abstract tensor has a meaning only inside the one that made it.
+_depth: ContextVar[int] = ContextVar("wengert_traces", default=0)
+enclosing_traces = _depth.get
 
 
-def trace(function: Callable[..., Sequence[Any]], slots: Sequence[Slot]) -> Program:
+def trace(function: Callable[..., Sequence[Any]], slots: Sequence[Slot], family: type = Tensor) -> Program:
     """Return the Program of a function of arrays of the given shapes and dtypes.
 
     `function` takes abstract tensors and returns a sequence of tensors or arrays. A weak (Python type) slot is
     traced as a value of NumPy's default dtype for it.
     """
     lines = [leaf(slot.shape, np.dtype(slot.dtype)) for slot in slots]
-    outputs = function(*(wrap(Tensor, None, line) for line in lines))
-    return build(lines, list(outputs), slots)
+    token = _depth.set(_depth.get() + 1)
+    try:
+        outputs = list(function(*(wrap(family, None, line) for line in lines)))
+    finally:
+        _depth.reset(token)
+    return build(lines, outputs, slots)

@@ -14,12 +14,9 @@ from typing import Any
 import numpy as np
 
 from ..primitives.indexing import concatenate, index_add, reshape, transpose
-from ..program import Slot, trace
 from ..recording import Line, depends
-from ..tensor import Tensor
-from ..transforms.batch import run_batched
-from ..transforms.forward import push_forward
 from ..transforms.reverse import backpropagate
+from .linear_map import push_block
 
 
 def is_elementwise(lines: Sequence[Line], target: Line, source: Line) -> bool:
@@ -121,29 +118,23 @@ def _rows(
             for i, source in enumerate(sources)
         ]
 
-    def pullback(cotangent: Any) -> list[Any]:
-        found = backpropagate(lines, {target: cotangent}, sources, Tensor)
-        return [_or_zeros(found.get(source), source) for source in sources]
-
-    program = trace(pullback, [Slot(target.shape, target.dtype)])
-    step = count if chunk is None else max(1, min(chunk, count))
-    blocks = []
-    for start in range(0, count, step):
-        stop = min(start + step, count)
-        outs, flags = run_batched(program, stop - start, [unit_seeds(target, start, stop)], [True])
-        blocks.append(
-            [
-                out if flag else np.broadcast_to(out, (stop - start, *source.shape))
-                for out, flag, source in zip(outs, flags, sources, strict=True)
-            ]
-        )
+    blocks = [
+        push_block(lines, [target], sources, [unit_seeds(target, start, stop)], wrapper, reverse=True)
+        for start, stop in _chunks(count, chunk)
+    ]
     return [
-        reshape(
-            blocks[0][i] if len(blocks) == 1 else concatenate(*(block[i] for block in blocks), axis=0),
-            shape=target.shape + source.shape,
-        )
+        reshape(_joined([block[i] for block in blocks]), shape=target.shape + source.shape)
         for i, source in enumerate(sources)
     ]
+
+
+def _chunks(count: int, chunk: int | None) -> list[tuple[int, int]]:
+    step = count if chunk is None else max(1, min(chunk, count))
+    return [(start, min(start + step, count)) for start in range(0, count, step)]
+
+
+def _joined(blocks: list[Any]) -> Any:
+    return blocks[0] if len(blocks) == 1 else concatenate(*blocks, axis=0)
 
 
 def _or_zeros(value: Any, line: Line) -> Any:
@@ -166,25 +157,13 @@ def forward_jacobian(
             np.zeros(target.shape + source.shape, target.dtype) if target in active else None for target in targets
         ]
 
-    def pushforward(tangent: Any) -> list[Any]:
-        found = push_forward(lines, {source: tangent}, reached, Tensor)
-        return [_or_zeros(found.get(target), target) for target in reached]
-
-    program = trace(pushforward, [Slot(source.shape, source.dtype)])
-    step = count if chunk is None else max(1, min(chunk, count))
-    blocks = []
-    for start in range(0, count, step):
-        stop = min(start + step, count)
-        outs, flags = run_batched(program, stop - start, [unit_seeds(source, start, stop)], [True])
-        blocks.append(
-            [
-                out if flag else np.broadcast_to(out, (stop - start, *target.shape))
-                for out, flag, target in zip(outs, flags, reached, strict=True)
-            ]
-        )
+    blocks = [
+        push_block(lines, [source], reached, [unit_seeds(source, start, stop)], wrapper, reverse=False)
+        for start, stop in _chunks(count, chunk)
+    ]
     by_target = {}
     for i, target in enumerate(reached):
-        columns = blocks[0][i] if len(blocks) == 1 else concatenate(*(block[i] for block in blocks), axis=0)
+        columns = _joined([block[i] for block in blocks])
         axes = (*range(1, len(target.shape) + 1), 0)
         by_target[target] = reshape(transpose(columns, axes=axes), shape=target.shape + source.shape)
     return [by_target.get(target) for target in targets]
@@ -211,19 +190,12 @@ def batch_jacobian_rows(
     seeds[np.arange(count), :, np.arange(count)] = 1
     seeds = seeds.reshape((count, *target.shape))
     if vectorize:
-
-        def pullback(cotangent: Any) -> list[Any]:
-            found = backpropagate(lines, {target: cotangent}, [source], Tensor)
-            return [_or_zeros(found.get(source), source)]
-
-        program = trace(pullback, [Slot(target.shape, target.dtype)])
-        step = count if chunk is None else max(1, min(chunk, count))
-        parts = []
-        for start in range(0, count, step):
-            block = seeds[start : start + step]
-            outs, flags = run_batched(program, len(block), [block], [True])
-            parts.append(outs[0] if flags[0] else np.broadcast_to(outs[0], (len(block), *source.shape)))
-        columns = parts[0] if len(parts) == 1 else concatenate(*parts, axis=0)
+        columns = _joined(
+            [
+                push_block(lines, [target], [source], [seeds[start:stop]], wrapper, reverse=True)[0]
+                for start, stop in _chunks(count, chunk)
+            ]
+        )
     else:
         columns = np.stack(
             [

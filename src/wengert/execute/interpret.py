@@ -30,7 +30,7 @@ def run(program: Program, args: Sequence[Any], captures: Sequence[Any]) -> tuple
 
 
 def _run_traced(program: Program, values: list[Any]) -> tuple[Any, ...]:
-    last = last_uses(program)
+    last = program.last_uses()
     with np.errstate(all="ignore"):
         for position, step in enumerate(program.steps):
             values.append(apply(step.primitive, [values[a] for a in step.args], dict(step.params)))
@@ -39,25 +39,11 @@ def _run_traced(program: Program, values: list[Any]) -> tuple[Any, ...]:
     return tuple(values[i] for i in program.outputs)
 
 
-def last_uses(program: Program) -> dict[int, list[int]]:
-    """For each step, the values that nobody reads afterwards."""
-    last: dict[int, int] = {}
-    for position, step in enumerate(program.steps):
-        for a in step.args:
-            last[a] = position
-    for output in program.outputs:
-        last.pop(output, None)
-    ends: dict[int, list[int]] = {}
-    for value, position in last.items():
-        ends.setdefault(position, []).append(value)
-    return ends
-
-
 def compile_numpy(program: Program) -> Any:
     """Return one Python function of inputs and captures that calls each primitive's NumPy function in turn."""
     count = len(program.inputs) + len(program.captures)
     names = [f"v{i}" for i in range(count + len(program.steps))]
-    last = last_uses(program)
+    last = program.last_uses()
     scope: dict[str, Any] = {}
     rows = [f"def program({', '.join(names[:count])}):"]
     for position, step in enumerate(program.steps):

@@ -16,7 +16,11 @@ from ..recording import apply
 
 
 def run_batched(
-    program: Program, size: int, args: Sequence[Any], batched: Sequence[bool], captures: Sequence[Any] | None = None
+    program: Program,
+    size: int,
+    args: Sequence[Any],
+    batched: Sequence[bool],
+    captures: Sequence[Any] | None = None,
 ) -> tuple[list[Any], list[bool]]:
     """Return the outputs and which of them are batched (axis 0, length `size`).
 
@@ -24,15 +28,19 @@ def run_batched(
     """
     values: list[Any] = [*args, *(program.captures if captures is None else captures)]
     flags = [*batched, *(False,) * len(program.captures)]
+    ends = program.last_uses()
     with np.errstate(all="ignore"):
-        for step in program.steps:
+        for position, step in enumerate(program.steps):
             mine = [values[a] for a in step.args]
             which = [flags[a] for a in step.args]
             params = dict(step.params)
             if any(which):
-                values.append(step.primitive.batch(size, which, *mine, **params))
+                values.append(step.primitive.batch(size, which, *mine, **params))  # type: ignore[misc]
                 flags.append(True)
             else:
                 values.append(apply(step.primitive, mine, params))
                 flags.append(False)
+            for dead in ends.get(position, ()):
+                values[dead] = None
+            del mine
     return [values[i] for i in program.outputs], [flags[i] for i in program.outputs]

@@ -10,11 +10,15 @@ import numpy as np
 from ..primitives.elementwise import cast
 from ..primitives.indexing import broadcast_to
 from ..recording import Line
-from .reverse import arguments_of
+from .reverse import Arguments, arguments_of
 
 
 def push_forward(
-    lines: Sequence[Line], tangents: dict[Line, Any], targets: Sequence[Line], wrapper: type | None = None
+    lines: Sequence[Line],
+    tangents: dict[Line, Any],
+    targets: Sequence[Line],
+    wrapper: type | None = None,
+    arguments: Arguments = arguments_of,
 ) -> dict[Line, Any]:
     """Return the tangent of each target that a tangent reaches; the others are exactly zero.
 
@@ -28,7 +32,7 @@ def push_forward(
             if line not in tangents and primitive is not None and primitive.jvp is not None:
                 incoming = [None if parent is None else known.get(parent) for parent in line.inputs]
                 if any(tangent is not None for tangent in incoming):
-                    out, args = arguments_of(line, wrapper)
+                    out, args = arguments(line, wrapper)
                     tangent = primitive.jvp(incoming, out, *args, **line.params)
                     if tangent is not None:
                         known[line] = fit_tangent(tangent, line)

@@ -6,7 +6,7 @@ or abstract tensors (a derivative Program). Broadcasting and dtype promotion are
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from operator import attrgetter
 from typing import Any
 
@@ -45,7 +45,7 @@ def arguments_of(line: Line, wrapper: type | None) -> tuple[Any, list[Any]]:
             parent if value is None else value for value, parent in zip(values, inputs, strict=True)
         ]
     recorder = current()
-    if line.session.live_in is None and line.abstract:
+    if line.abstract:
         out = wrap(wrapper, None, line)
     else:
         out = wrap(wrapper, line.out, line) if line.out is not None and is_live(line, recorder) else line.out
@@ -60,6 +60,9 @@ def arguments_of(line: Line, wrapper: type | None) -> tuple[Any, list[Any]]:
         else:
             args.append(value)
     return out, args
+
+
+Arguments = Callable[[Line, type | None], tuple[Any, list[Any]]]
 
 
 def gradient(target: Line, seed: Any, sources: Sequence[Line], session: Session) -> dict[Line, Any]:
@@ -140,6 +143,7 @@ def backpropagate(
     sources: Sequence[Line],
     wrapper: type | None = None,
     release: bool = False,
+    arguments: Arguments = arguments_of,
 ) -> dict[Line, Any]:
     """Return the cotangent of each source that a cotangent reaches.
 
@@ -154,6 +158,8 @@ def backpropagate(
         Tensor class for what the rules read when their work is to be recorded.
     release : bool
         Forget each line's saved values as soon as its rule has run.
+    arguments : callable
+        Where a line's values come from, if not from the line itself.
     """
     wanted = set(sources)
     active = set(lines)
@@ -175,7 +181,7 @@ def backpropagate(
             needs = [parent in active for parent in inputs]
             if True not in needs:
                 continue
-            out, args = arguments_of(line, wrapper)
+            out, args = arguments(line, wrapper)
             found = primitive.vjp(cotangent, out, *args, needs=needs, **line.params)
             for parent, need, value in zip(inputs, needs, found, strict=True):
                 if not need or value is None:
