@@ -9,18 +9,43 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from . import errors as errors
+    from . import functional as functional
+    from . import testing as testing
+    from .derivatives.dense import jacfwd as jacfwd
+    from .derivatives.dense import jacobian as jacobian
+    from .derivatives.dense import jacrev as jacrev
+    from .derivatives.dense import value_and_jacobian as value_and_jacobian
     from .derivatives.gradient import grad as grad
-    from .derivatives.gradient import jacobian as jacobian
     from .derivatives.gradient import jvp as jvp
     from .derivatives.gradient import value_and_grad as value_and_grad
     from .derivatives.gradient import vjp as vjp
+    from .derivatives.hessian import hessian as hessian
+    from .derivatives.hessian import hessian_diag as hessian_diag
+    from .derivatives.hessian import laplacian as laplacian
+    from .derivatives.hessian import value_grad_and_hessian as value_grad_and_hessian
+    from .derivatives.products import gauss_newton_product as gauss_newton_product
+    from .derivatives.products import hvp as hvp
+    from .derivatives.products import linear_transpose as linear_transpose
+    from .derivatives.products import linearize as linearize
+    from .derivatives.products import vhp as vhp
+    from .derivatives.vmap import vmap as vmap
+    from .tape import ForwardAccumulator as ForwardAccumulator
+    from .tape import GradientTape as GradientTape
+    from .tape import UnconnectedGradients as UnconnectedGradients
     from .tensor import Tensor as Tensor
+    from .variable import Variable as Variable
 
 # Where each public name lives; a module is imported when one of its names is first used.
-_HOMES = {
-    "derivatives.gradient": ("grad", "jacobian", "jvp", "value_and_grad", "vjp"),
+_HOMES: dict[str, tuple[str, ...]] = {
+    "derivatives.dense": ("jacfwd", "jacobian", "jacrev", "value_and_jacobian"),
+    "derivatives.gradient": ("grad", "jvp", "value_and_grad", "vjp"),
+    "derivatives.hessian": ("hessian", "hessian_diag", "laplacian", "value_grad_and_hessian"),
+    "derivatives.products": ("gauss_newton_product", "hvp", "linear_transpose", "linearize", "vhp"),
+    "derivatives.vmap": ("vmap",),
+    "tape": ("ForwardAccumulator", "GradientTape", "UnconnectedGradients"),
     "tensor": ("Tensor",),
-    "": ("errors",),  # whole modules
+    "variable": ("Variable",),
+    "": ("errors", "functional", "testing"),  # whole modules
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 

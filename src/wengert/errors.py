@@ -12,15 +12,24 @@ import sys
 __all__ = [
     "AbstractValue",
     "ArgumentError",
+    "AssignmentError",
+    "CoupledRows",
     "Degenerate",
     "DtypeError",
+    "GraphDtypeError",
+    "GraphError",
+    "GraphShapeError",
+    "MissingName",
+    "MissingRule",
     "NotConnected",
     "ShapeError",
     "StructureError",
     "TapeError",
+    "TooLarge",
     "TraceLost",
     "UnsupportedFunction",
     "WengertError",
+    "WrongPattern",
 ]
 
 
@@ -70,12 +79,54 @@ class DtypeError(WengertError, TypeError):
     """A dtype cannot be differentiated or does not fit."""
 
 
-class TapeError(WengertError, RuntimeError):
+class TapeError(WengertError, RuntimeError, ValueError):
     """A tape was used at a point of its life where that is not possible."""
+
+
+class AssignmentError(WengertError, RuntimeError, ValueError):
+    """A variable was changed in a way that it cannot be, or was given a value of another dtype.
+
+    Fix: `v.assign(value)`, `v.assign_add(value)`, `v[i].assign(value)` with a value of the variable's shape and dtype.
+    """
+
+
+class GraphError(WengertError, RuntimeError):
+    """A recorded graph cannot give what was asked: it was freed, edited in place, or never recorded."""
+
+
+class GraphShapeError(GraphError, ShapeError):
+    """A cotangent, tangent or gradient does not have the shape of what it belongs to."""
+
+
+class GraphDtypeError(GraphError, DtypeError):
+    """A value of this dtype cannot be part of a graph, or does not fit the value that it belongs to."""
+
+
+class MissingRule(WengertError, NotImplementedError):
+    """A derivative was asked for in a way that is not offered for this function."""
+
+
+class MissingName(WengertError, AttributeError):
+    """A framework's name that a `compat` namespace does not have; the message says what to use."""
 
 
 class NotConnected(WengertError, RuntimeError):
     """A result does not depend on an input, and the caller asked to be told."""
+
+
+class TooLarge(WengertError, MemoryError):
+    """A result or an intermediate would not fit: the message has its shape and bytes.
+
+    Fix: a sparse result, a larger `max_bytes`, or products with the derivative instead of the derivative.
+    """
+
+
+class WrongPattern(WengertError, ValueError):
+    """A sparsity pattern given by the user misses an entry of the derivative."""
+
+
+class CoupledRows(WengertError, ValueError):
+    """Samples of a batch, or blocks, that have to be independent are not; the message names the first coupled pair."""
 
 
 class UnsupportedFunction(WengertError, TypeError):
@@ -86,8 +137,32 @@ class Degenerate(WengertError, ArithmeticError):
     """A derivative does not exist because eigenvalues or singular values coincide; the message has the gap."""
 
 
+class WrongDerivative(WengertError, AssertionError):
+    """A check found a derivative that breaks a law; the message is the whole report.
+
+    Cause: a wrong custom rule or primitive, or a function that is not a function of its arguments. The report's rows
+    name the law, the worst entry, both values and the likely cause.
+    """
+
+
 _LIBRARY = (os.path.dirname(os.path.abspath(__file__)) + os.sep,)
 _NUMERIC = tuple(os.sep + name + os.sep for name in ("numpy", "scipy"))
+
+
+def _is_user_code(name: str) -> bool:
+    if name.startswith(_LIBRARY) and not name.startswith(_LIBRARY[0] + "demo" + os.sep):
+        return False
+    return not ("site-packages" in name and any(part in name for part in _NUMERIC))
+
+
+def user_level() -> int:
+    """Return the `stacklevel` with which the caller's warning points at the innermost line of user code."""
+    level = 1
+    frame = sys._getframe(1)
+    while frame.f_back is not None and not _is_user_code(frame.f_code.co_filename):
+        frame = frame.f_back
+        level += 1
+    return level
 
 
 def user_line() -> str:
@@ -95,9 +170,7 @@ def user_line() -> str:
     frame = sys._getframe(1)
     while frame is not None:
         name = frame.f_code.co_filename
-        if not (name.startswith(_LIBRARY) and not name.startswith(_LIBRARY[0] + "demo" + os.sep)) and not (
-            "site-packages" in name and any(part in name for part in _NUMERIC)
-        ):
+        if _is_user_code(name):
             import linecache
 
             source = linecache.getline(name, frame.f_lineno).strip()

@@ -35,6 +35,9 @@ class Slot:
     @classmethod
     def of(cls, value: Any) -> Slot:
         """Return the slot that a value would fill."""
+        data = value._data if isinstance(value, Traced) else value
+        if type(data) is tuple:  # of a primitive with several results
+            return cls(tuple(part.shape for part in data), tuple(part.dtype for part in data))
         return cls(tuple(shape_of(value)), dtype_of(value))
 
 
@@ -314,7 +317,7 @@ def trace(function: Callable[..., Sequence[Any]], slots: Sequence[Slot], family:
     `function` takes abstract tensors and returns a sequence of tensors or arrays. A weak (Python type) slot is
     traced as a value of NumPy's default dtype for it.
     """
-    lines = [leaf(slot.shape, np.dtype(slot.dtype)) for slot in slots]
+    lines = [leaf(slot.shape, slot.dtype if type(slot.dtype) is tuple else np.dtype(slot.dtype)) for slot in slots]
     token = _depth.set(_depth.get() + 1)
     try:
         outputs = list(function(*(wrap(family, None, line) for line in lines)))

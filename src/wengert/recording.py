@@ -10,6 +10,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterable, Sequence
 from contextvars import ContextVar
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
@@ -18,33 +19,96 @@ next_sequence = itertools.count(1).__next__
 
 
 class Recorder:
-    """What one context is recording: the session new lines belong to, and who is watching.
+    """What one context is recording, from the opening of an outermost window to the closing of the last one in it.
 
-    `sessions` are those whose lines are live here. `readers` are the open windows (tapes) that want to be
-    told when a variable is read.
+    Attributes
+    ----------
+    sessions : list of Session
+        Those whose lines are live here, outermost first: one or more for each open window.
+    session : Session
+        The outermost.
+    nested : bool
+        Whether there are several, so that a new line has to look for its own.
+    watched : dict
+        By `id` of a watched tensor: the tensor, its line here, and for variables which readers know of it. A tensor
+        that several threads watch has a line in each of their recorders.
+    windows, readers : list
+        The open windows (tapes), and those that want to be told when a variable is read.
+    stamp : int
+        Tells one list of readers from another.
+    record_all, reads
+        Whether operations without a derivative (comparisons, sorting) are recorded too, and how often Python then looked
+        at a value that is recorded: by a branch, or to make a plain array of integers.
+    outer
+        What was recording before, and will be again.
     """
 
-    __slots__ = ("readers", "record_all", "session", "sessions")
+    __slots__ = ("nested", "outer", "readers", "reads", "record_all", "session", "sessions", "stamp", "watched", "windows")
 
-    def __init__(self) -> None:
-        self.session = Session(self)
+    def __init__(self, outer: Recorder | None = None, session: Session | None = None) -> None:
+        self.session = session or Session(self)
+        self.session.live_in = self
         self.sessions = [self.session]
+        self.nested = False
+        self.watched: dict[int, tuple[Traced, Line, int]] = {}
+        self.windows: list[Any] = []
         self.readers: list[Any] = []
+        self.stamp = 0
+        self.reads = 0
         self.record_all = False
+        self.outer = outer
 
     def close(self) -> None:
         """End the recording: none of its lines is live any more."""
         for session in self.sessions:
             session.live_in = CLOSED
+        self.sessions = []
+        self.watched = {}
+        self.windows = []
+        self.readers = []
+
+    def find(self, tensor: Traced) -> Line | None:
+        """Return the live line of a watched tensor whose own line belongs to another recorder."""
+        entry = self.watched.get(id(tensor))
+        return entry[1] if entry is not None and is_live(entry[1], self) else None
+
+    def session_of(self, inputs: Iterable[Line | None]) -> Session:
+        """Return the session of a new line: the outermost of its inputs', because that one ends last.
+
+        What depends on inner inputs only is dead, and free to be converted to plain numbers, once their window closed.
+        """
+        deepest = None
+        for line in inputs:
+            if line is not None:
+                session = line.session
+                if session.live_in is not self:  # an ambient one, which outlives every window
+                    return session
+                if deepest is None or session.depth < deepest.depth:
+                    deepest = session
+        return deepest or self.session
 
 
 class Session:
-    """The lines recorded between the first opening and the last closing of a set of nested windows."""
+    """The lines that die together: those whose inputs belong to the same window, or to windows outside of it.
 
-    __slots__ = ("holders", "live_in")
+    Attributes
+    ----------
+    live_in
+        The recorder that records what is done with these lines, or CLOSED.
+    depth : int
+        Position among the recorder's sessions; 0 is the outermost.
+    windows : int
+        How many open windows want the lines to be live.
+    holders : int
+        How many tapes, open or not, may still differentiate the lines.
+    """
+
+    __slots__ = ("depth", "holders", "live_in", "windows")
 
     def __init__(self, live_in: Any) -> None:
         self.live_in = live_in
+        self.depth = 0
+        self.windows = 0
         self.holders = 0
 
 
@@ -61,6 +125,50 @@ _current: ContextVar[Recorder | None] = ContextVar("wengert_recorder", default=A
 current = _current.get
 set_current = _current.set
 reset_current = _current.reset
+
+
+def open_window(sessions: Sequence[Session] = ()) -> tuple[Recorder, list[Session]]:
+    """Start or extend the recording of this context; return its recorder and the window's sessions, its own last.
+
+    `sessions` are those of an earlier stretch of the same window, whose lines become live again.
+    """
+    recorder = current()
+    if recorder is None or recorder is AMBIENT or not recorder.sessions:
+        while recorder is not None and recorder is not AMBIENT and not recorder.sessions:
+            recorder = recorder.outer  # one that was closed in another context
+        recorder = Recorder(recorder, sessions[0] if sessions else None)
+        set_current(recorder)
+        mine = [recorder.session]
+        sessions = sessions[1:]
+    else:
+        mine = []
+        sessions = sessions or (Session(CLOSED),)
+    for session in sessions:
+        if session.live_in is CLOSED:
+            session.live_in = recorder
+            session.depth = len(recorder.sessions)
+            recorder.sessions.append(session)
+        elif session.live_in is not recorder:  # another thread's
+            continue
+        mine.append(session)
+    for session in mine:
+        session.windows += 1
+    recorder.nested = len(recorder.sessions) > 1
+    return recorder, mine
+
+
+def close_window(recorder: Recorder, sessions: Sequence[Session]) -> None:
+    """End a window's part in a recording. Windows may close in any order; the last one ends the recording."""
+    for session in sessions:
+        session.windows -= 1
+    stack = recorder.sessions
+    while stack and stack[-1].windows <= 0:
+        stack.pop().live_in = CLOSED
+    recorder.nested = len(stack) > 1
+    if not stack:
+        recorder.close()
+        if current() is recorder:
+            set_current(recorder.outer)
 
 
 class Line:
@@ -82,12 +190,15 @@ class Line:
         Orders all lines of the process.
     session : Session
         Whether the line is live in a context.
+    notes
+        What a framework's spelling hangs on the line (hooks); not set until it does.
     """
 
     __slots__ = (
         "__weakref__",
         "dtype",
         "inputs",
+        "notes",
         "out",
         "params",
         "primitive",
@@ -96,6 +207,8 @@ class Line:
         "shape",
         "values",
     )
+
+    notes: Any
 
     def __init__(
         self,
@@ -135,9 +248,12 @@ class Line:
 
     def release(self) -> None:
         """Forget what the line holds. Only for lines that nobody will differentiate again."""
+        if self.session.live_in is AMBIENT:  # no window's to give up: it lives as long as a tensor needs it
+            return
         self.inputs = ()
         self.values = ()
         self.out = None
+        self.params = NO_PARAMS
         self.session = _RELEASED
 
     def __repr__(self) -> str:
@@ -153,6 +269,7 @@ class Traced:
 
     __slots__ = ("__weakref__", "_alias", "_data", "_line")
 
+    _mutable = True  # whether there are views of it and writes to it
     _data: Any
     _line: Line | None
     _alias: Any
@@ -179,7 +296,18 @@ def is_live(line: Line | None, recorder: Recorder | None) -> bool:
 
 def is_tracked(tensor: Traced) -> bool:
     """Whether the tensor's derivative is being recorded in this context, or the tensor is abstract."""
-    return tensor._data is None or is_live(tensor._line, current())
+    return tensor._data is None or live_line(tensor, current()) is not None
+
+
+def live_line(tensor: Traced, recorder: Recorder | None) -> Line | None:
+    """Return the line through which `recorder` would record an operation on this tensor."""
+    line = tensor._line
+    if line is None or recorder is None:
+        return None
+    live_in = line.session.live_in
+    if live_in is recorder or live_in is AMBIENT:
+        return line
+    return recorder.find(tensor) if recorder.watched else None
 
 
 NO_PARAMS: dict[str, Any] = {}
@@ -199,6 +327,7 @@ def apply(
     cls = None
     values = []
     inputs: list[Line | None] = []
+    nested = recorder is not None and recorder.nested
     mask = 0
     bit = 1
     for arg in args:
@@ -210,15 +339,18 @@ def apply(
                 cls = type(arg).family  # type: ignore[attr-defined]
             values.append(data)
             line = arg._line
-            if (
-                line is not None
-                and recorder is not None
-                and ((live_in := line.session.live_in) is recorder or live_in is AMBIENT)
-            ):
-                inputs.append(line)
-                mask |= bit
-            else:
-                inputs.append(None)
+            if line is not None:
+                live_in = line.session.live_in
+                if live_in is not recorder or recorder is None:
+                    if recorder is None:
+                        line = None
+                    elif live_in is AMBIENT:
+                        nested = True
+                    else:
+                        line = recorder.find(arg) if recorder.watched else None
+                if line is not None:
+                    mask |= bit
+            inputs.append(line)
         else:
             values.append(arg)
             inputs.append(None)
@@ -256,7 +388,7 @@ def apply(
         out if keep_out else None,
         shape,
         dtype,
-        recorder.session,  # type: ignore[union-attr]
+        recorder.session_of(inputs) if nested else recorder.session,  # type: ignore[union-attr]
     )
     return tensor
 
@@ -287,10 +419,12 @@ def apply1(primitive: Any, x: Traced) -> Any:
                     out if keep_out else None,
                     out.shape,
                     out.dtype,
-                    recorder.session,  # type: ignore[union-attr]
+                    line.session,
                 )
             elif recorder.record_all:  # type: ignore[union-attr]
                 return apply(primitive, (x,), computed=out)
+        elif recorder is not None and recorder.watched:
+            return apply(primitive, (x,), computed=out)
     return tensor
 
 
@@ -306,8 +440,10 @@ def apply2(primitive: Any, x: Any, y: Any) -> Any:
             return apply(primitive, (x, y))
         if line_x is not None:
             live_in = line_x.session.live_in
-            if live_in is recorder or (live_in is AMBIENT and recorder is not None):
+            if live_in is recorder:
                 mask = 1
+            elif recorder is not None and (recorder.watched or live_in is AMBIENT):
+                return apply(primitive, (x, y))
             else:
                 line_x = None
     else:
@@ -321,8 +457,10 @@ def apply2(primitive: Any, x: Any, y: Any) -> Any:
             return apply(primitive, (x, y))
         if line_y is not None:
             live_in = line_y.session.live_in
-            if live_in is recorder or (live_in is AMBIENT and recorder is not None):
+            if live_in is recorder:
                 mask += 2
+            elif recorder is not None and (recorder.watched or live_in is AMBIENT):
+                return apply(primitive, (x, y))
             else:
                 line_y = None
     else:
@@ -343,7 +481,7 @@ def apply2(primitive: Any, x: Any, y: Any) -> Any:
                 out if keep_out else None,
                 out.shape,
                 out.dtype,
-                recorder.session,  # type: ignore[union-attr]
+                recorder.session_of((line_x, line_y)) if recorder.nested else recorder.session,  # type: ignore[union-attr]
             )
         elif recorder.record_all:  # type: ignore[union-attr]
             return apply(primitive, (x, y), computed=out)
@@ -399,5 +537,4 @@ def depends(
     return ordered
 
 
-def _by_sequence(line: Line) -> int:
-    return line.sequence
+_by_sequence = attrgetter("sequence")

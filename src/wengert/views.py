@@ -76,7 +76,7 @@ def view(x: Any, primitive: Any, **params: Any) -> Any:
 
     With a plain array this is the primitive itself. A reshape that NumPy would have to copy for is not a view.
     """
-    if not isinstance(x, Traced):
+    if not isinstance(x, Traced) or not x._mutable:
         return apply(primitive, (x,), params)
     alias = x._alias
     if alias is None:
@@ -118,6 +118,8 @@ def _template(x: Any) -> np.ndarray:
 
 def write(target: Any, spec: Any, arrays: Sequence[Any], value: Any) -> None:
     """Assign to an indexed part of a tensor, as `target[...] = value` does."""
+    if not target._mutable:
+        target._refuse_write()
     value = fit_value(value, layout_of(target.shape, spec, arrays)[0], target.dtype)
     _write(target, spec, arrays, value)
 
@@ -183,6 +185,8 @@ def assign(target: Any, value: Any) -> None:
     DtypeError
         If its dtype cannot be cast within its kind (`same_kind`).
     """
+    if not target._mutable:
+        target._refuse_write()
     shape = shape_of(value)
     if shape != target.shape and _broadcast(shape, target.shape) != target.shape:
         raise ShapeError(

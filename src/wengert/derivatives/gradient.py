@@ -1,4 +1,4 @@
-"""The functional derivatives: `grad`, `value_and_grad`, `jacobian`, `vjp`, `jvp`.
+"""First derivatives of functions without a matrix: `grad`, `value_and_grad`, `vjp`, `jvp`.
 
 Each is a small object holding the user's function, so that it pickles whenever the function does.
 """
@@ -13,7 +13,6 @@ import numpy as np
 from .. import tree
 from ..errors import ArgumentError, DtypeError, ShapeError, StructureError
 from ..recording import Traced
-from .jacobian import forward_jacobian, reverse_jacobian
 from .recorded import Recorded, check_argnums, check_seed
 
 
@@ -46,7 +45,8 @@ class Derivative:
         return (result, recorded.aux) if self.has_aux else result
 
 
-def _scalar_output(recorded: Recorded, name: str) -> Any:
+def scalar_output(recorded: Recorded, name: str) -> Any:
+    """Return the one real number that a function returned; raise for anything else."""
     if not recorded.output_tree.is_leaf:
         raise StructureError(
             f"{name}: the function returned {recorded.output_tree.kind.__name__}"
@@ -78,7 +78,7 @@ class ValueAndGrad(Derivative):
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         recorded, single = self._record(args, kwargs)
-        out = _scalar_output(recorded, self.name)
+        out = scalar_output(recorded, self.name)
         value = recorded.finish(out)
         gradient = self._structured(recorded, single, [recorded.finish(g) for g in recorded.gradient()])
         return ((value, recorded.aux) if self.has_aux else value), gradient
@@ -90,69 +90,6 @@ class Grad(ValueAndGrad):
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         value, gradient = super().__call__(*args, **kwargs)
         return (gradient, value[1]) if self.has_aux else gradient
-
-
-class Jacobian(Derivative):
-    name = "jacobian"
-
-    def __init__(
-        self,
-        function: Callable[..., Any],
-        argnums: int | tuple[int, ...] = 0,
-        has_aux: bool = False,
-        mode: str = "auto",
-        chunk_size: int | None = None,
-    ) -> None:
-        super().__init__(function, argnums, has_aux)
-        if mode not in ("auto", "forward", "reverse"):
-            raise ArgumentError(f"{self.name}: mode is 'auto', 'forward' or 'reverse', not {mode!r}")
-        if chunk_size is not None and (not isinstance(chunk_size, int) or chunk_size < 1):
-            raise ArgumentError(f"{self.name}: chunk_size is a positive int or None, not {chunk_size!r}")
-        self.mode = mode
-        self.chunk_size = chunk_size
-
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        recorded, single = self._record(args, kwargs)
-        blocks = jacobian_blocks(recorded, self.mode, self.chunk_size)
-        result = tree.unflatten(
-            recorded.output_tree,
-            [self._structured(recorded, single, [recorded.finish(b) for b in row]) for row in blocks],
-        )
-        return self._with_aux(result, recorded)
-
-
-def jacobian_blocks(recorded: Recorded, mode: str = "auto", chunk: int | None = None) -> list[list[Any]]:
-    """Return the Jacobian block of every output by every input, zeros where there is no path."""
-    rows = []
-    active = set(recorded.lines)
-    for out in recorded.outputs:
-        line = out._line if isinstance(out, Traced) else None
-        if line is None or line not in active:
-            shape = out.shape if isinstance(out, Traced) else np.shape(out)  # type: ignore[attr-defined]
-            rows.append([np.zeros(shape + source.shape, source.dtype) for source in recorded.inputs])
-            continue
-        sources = recorded.inputs
-        forward = mode == "forward" or (mode == "auto" and _forward_is_cheaper(line, sources))
-        if forward:
-            blocks = [
-                forward_jacobian(recorded.lines, [line], source, recorded.wrapper, chunk)[0] for source in sources
-            ]
-        else:
-            blocks = reverse_jacobian(recorded.lines, line, sources, recorded.wrapper, chunk)
-        rows.append(
-            [
-                np.zeros(line.shape + source.shape, source.dtype) if block is None else block
-                for block, source in zip(blocks, sources, strict=True)
-            ]
-        )
-    return rows
-
-
-def _forward_is_cheaper(target: Any, sources: Sequence[Any]) -> bool:
-    # A complex input has two real directions for each of its numbers; reverse covers both at once.
-    if target.dtype.kind == "c" or any(source.dtype.kind == "c" for source in sources):
-        return False
-    return sum(source.size for source in sources) < target.size
 
 
 def grad(function: Callable[..., Any], argnums: int | tuple[int, ...] = 0, *, has_aux: bool = False) -> Grad:
@@ -210,47 +147,6 @@ def value_and_grad(
     (24.0, array([12.,  8.,  6.]))
     """
     return ValueAndGrad(function, argnums, has_aux)
-
-
-def jacobian(
-    function: Callable[..., Any],
-    argnums: int | tuple[int, ...] = 0,
-    *,
-    has_aux: bool = False,
-    mode: str = "auto",
-    chunk_size: int | None = None,
-) -> Jacobian:
-    """Return the function that computes the dense Jacobian.
-
-    f: x -> y   returns: y.shape + x.shape
-
-    Parameters
-    ----------
-    function : callable
-        Ordinary NumPy code. It runs once per call. Structures in and out give nested blocks `J[out][in]`.
-    argnums : int or tuple of int
-        Which positional arguments to differentiate by.
-    has_aux : bool
-        If true the function returns `(value, aux)`, and the result is `(jacobian, aux)`.
-    mode : {"auto", "forward", "reverse"}
-        `auto` picks by the shapes.
-    chunk_size : int, optional
-        How many rows (reverse) or columns (forward) are pushed at once; bounds memory, never changes the result.
-
-    Notes
-    -----
-    Cost: an elementwise function needs one pass; otherwise min(n, m) seeds go through the lines in one batched
-    pass. Memory: about the number of seeds at once times that of the function's intermediates.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> import wengert as wg
-    >>> wg.jacobian(lambda x: np.stack([x[0] * x[1], x[0] - x[1]]))(np.array([2.0, 3.0]))
-    array([[ 3.,  2.],
-           [ 1., -1.]])
-    """
-    return Jacobian(function, argnums, has_aux, mode, chunk_size)
 
 
 class Pullback:

@@ -188,6 +188,9 @@ def structure(
 
 
 def _slot_key(value: Any) -> Any:
+    data = value._data if isinstance(value, Traced) else value
+    if type(data) is tuple:  # the results of a primitive with several
+        return tuple(map(_slot_key, data))
     if isinstance(value, np.ndarray | np.generic):
         return value.shape, value.dtype
     if isinstance(value, Traced):

@@ -15,17 +15,15 @@ from .. import tree
 from ..errors import ArgumentError, DtypeError, ShapeError, StructureError, user_line
 from ..primitives.structural import alias
 from ..recording import (
-    AMBIENT,
     Line,
     Recorder,
     Traced,
     apply,
-    current,
+    close_window,
     depends,
     is_tracked,
     leaf,
-    reset_current,
-    set_current,
+    open_window,
     wrap,
 )
 from ..tensor import Tensor
@@ -34,26 +32,19 @@ from ..transforms.reverse import backpropagate, fit, gradient
 
 
 class Window:
-    """A stretch of recording. Nested windows share one recorder; the outermost one ends it."""
+    """A stretch of recording. Nested windows share one recorder; the last one to close ends it."""
 
-    __slots__ = ("_token", "outermost", "recorder")
+    __slots__ = ("outermost", "recorder", "sessions")
 
     recorder: Recorder
 
     def __enter__(self) -> Window:
-        recorder = current()
-        self._token = None
-        self.outermost = recorder is None or recorder is AMBIENT
-        if self.outermost:
-            recorder = Recorder()
-            self._token = set_current(recorder)
-        self.recorder = recorder  # type: ignore[assignment]
+        self.recorder, self.sessions = open_window()
+        self.outermost = not self.recorder.nested
         return self
 
     def __exit__(self, *exception: Any) -> None:
-        if self._token is not None:
-            reset_current(self._token)
-            self.recorder.close()
+        close_window(self.recorder, self.sessions)
 
 
 def differentiable(value: Any, name: str) -> Any:
@@ -89,7 +80,7 @@ def enter(value: Any, recorder: Recorder) -> Any:
         data, kind = value._data, type(value).family  # type: ignore[attr-defined]
     else:
         data, kind = value, Tensor
-    return wrap(kind, data, leaf(data.shape, data.dtype, recorder.session))
+    return wrap(kind, data, leaf(data.shape, data.dtype, recorder.sessions[-1]))
 
 
 class Recorded:

@@ -14,8 +14,6 @@ from .ordering import *  # noqa: F403
 from .products import *  # noqa: F403
 from .reducing import *  # noqa: F403
 from .shaping import *  # noqa: F403
-from .shaping import _flatten_method, _reshape_method, _transpose_method  # noqa: F401
-from .ordering import _compress_method  # noqa: F401
 
 
 def __getattr__(name: str) -> object:

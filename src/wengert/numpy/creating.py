@@ -2,29 +2,78 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy as np
 
-from ..errors import TraceLost, user_line
 from ..primitives import elementwise as e
 from ..primitives import indexing as p
-from ..primitives.base import dtype_of, result_dtype, shape_of
-from ..recording import Traced, apply, is_tracked, wrap
-from ..tensor import Tensor, _holds_tensor
-from ._register import FUNCTIONS, as_array, implements, store
+from ..primitives.base import dtype_of, normalize_axis, result_dtype, shape_of
+from ..recording import Traced, apply, wrap
+from ..tensor import Tensor
+from ..views import holds_tensor
+from ._register import FUNCTIONS, as_array, implements, to_dtype
+
+__all__ = [
+    "arange",
+    "array",
+    "asanyarray",
+    "asarray",
+    "asarray_chkfinite",
+    "ascontiguousarray",
+    "asfortranarray",
+    "astype",
+    "copy",
+    "empty",
+    "empty_like",
+    "eye",
+    "frombuffer",
+    "fromfile",
+    "fromfunction",
+    "fromiter",
+    "fromstring",
+    "full",
+    "full_like",
+    "genfromtxt",
+    "geomspace",
+    "identity",
+    "linspace",
+    "loadtxt",
+    "logspace",
+    "meshgrid",
+    "ones",
+    "ones_like",
+    "require",
+    "tri",
+    "vander",
+    "zeros",
+    "zeros_like",
+]
 
 
 @implements(np.array)
-def array(obj: Any, dtype: Any = None, *, copy: Any = True, order: Any = None, ndmin: int = 0, like: Any = None) -> Any:
+def array(
+    object: Any,
+    dtype: Any = None,
+    *,
+    copy: Any = True,
+    order: Any = None,
+    subok: bool = False,
+    ndmin: int = 0,
+    ndmax: int = 0,
+    like: Any = None,
+) -> Any:
     """Return a tensor of numbers, arrays, tensors or nested lists of these; tensors in lists stay tracked."""
-    if isinstance(obj, Traced):
-        made: Any = obj
-    elif isinstance(obj, list | tuple) and _holds_tensor(obj):
-        made = p.stack(*(_uniform([array(part) for part in obj])), axis=0)
+    if isinstance(object, Traced):
+        made: Any = _copied(object) if copy else object
+    elif holds_tensor(object):
+        made = p.stack(*_uniform([array(part, copy=False) for part in object]), axis=0)
+    elif copy:
+        made = Tensor(object, dtype)
     else:
-        made = Tensor(obj, dtype)
-    if dtype is not None and made.dtype != np.dtype(dtype):
+        made = wrap(Tensor, np.asarray(object, dtype=dtype))
+    if dtype is not None:
         made = astype(made, dtype)
     if made.ndim < ndmin:
         made = np.reshape(made, (1,) * (ndmin - made.ndim) + made.shape)
@@ -41,56 +90,102 @@ def _uniform(parts: list[Any]) -> list[Any]:
     return parts
 
 
-@implements(np.asarray, np.asanyarray, np.ascontiguousarray, np.asfortranarray, np.require)
-def asarray(a: Any, dtype: Any = None, order: Any = None, **options: Any) -> Any:
-    """Return the argument as a tensor, tracked if it was."""
-    return array(a, dtype)
+@implements(np.asarray, np.asanyarray, np.ascontiguousarray, np.asfortranarray)
+def asarray(
+    a: Any, dtype: Any = None, order: Any = None, *, device: Any = None, copy: Any = None, like: Any = None
+) -> Any:
+    """Return the argument as a tensor, tracked if it was; an array keeps its memory unless `copy` is true."""
+    if isinstance(a, Traced) and not copy:
+        if dtype is None or a.dtype == np.dtype(dtype):  # type: ignore[attr-defined]
+            return a
+        if copy is False:
+            raise ValueError("Unable to avoid copy while creating an array as requested.")
+    return array(a, dtype, copy=bool(copy))
+
+
+asanyarray = ascontiguousarray = asfortranarray = asarray
+
+
+@implements(np.require)
+def require(a: Any, dtype: Any = None, requirements: Any = None, *, like: Any = None) -> Any:
+    """Same as `numpy.require`: a tensor already meets every requirement on memory."""
+    return asarray(a, dtype)
+
+
+@implements(np.asarray_chkfinite)
+def asarray_chkfinite(a: Any, dtype: Any = None, order: Any = None) -> Any:
+    """Same as `numpy.asarray_chkfinite`."""
+    a = asarray(a, dtype)
+    if a.dtype.kind in "fc" and not bool(np.all(np.isfinite(a))):
+        raise ValueError("array must not contain infs or NaNs")
+    return a
+
+
+def _copied(a: Any) -> Any:
+    data = a._data
+    return apply(e.positive if a.dtype != bool else e.cast, (a,), {} if a.dtype != bool else {"dtype": a.dtype},
+                 None if data is None else np.array(data))
 
 
 @implements(np.copy)
 def copy(a: Any, order: str = "K", subok: bool = False) -> Any:
     """Return a copy that may be written to without changing the argument; it stays tracked."""
-    if not isinstance(a, Traced):
-        return np.array(a)
-    if a._data is None:
-        return apply(e.positive, (a,))
-    return apply(e.positive, (a,), computed=np.array(a._data))
+    return _copied(a) if isinstance(a, Traced) else np.array(a)
 
 
 @implements(np.astype)
-def astype(x: Any, dtype: Any, order: str = "K", casting: str = "unsafe", subok: bool = True, copy: bool = True, **_: Any) -> Any:
-    """Same as `ndarray.astype`; a cast of a tracked value to integers raises TraceLost."""
+def astype(
+    x: Any, dtype: Any, order: str = "K", casting: Any = "unsafe", subok: bool = True, copy: bool = True, *, device: Any = None
+) -> Any:
+    """Same as `ndarray.astype`.
+
+    Raises
+    ------
+    TraceLost
+        If tracked numbers would become integers, which have no derivative.
+    """
     dtype = np.dtype(dtype)
     if not isinstance(x, Traced):
-        return np.asarray(x).astype(dtype)
-    if dtype.kind not in "fc" and x.dtype.kind in "fc" and is_tracked(x):  # type: ignore[attr-defined]
-        raise TraceLost(
-            f"astype({dtype}) on a tracked tensor of {x.dtype}",  # type: ignore[attr-defined]
-            where=user_line(),
-            why="integers and booleans have no derivative",
-            hint="np.floor(x) or np.round(x) keep a floating dtype (derivative 0); x.numpy().astype(...) for an index",
+        return np.asarray(x).astype(dtype, casting=casting, copy=copy)
+    source = x.dtype  # type: ignore[attr-defined]
+    if not np.can_cast(source, dtype, casting):
+        raise TypeError(f"Cannot cast array data from {source!r} to {dtype!r} according to the rule {casting!r}")
+    if source == dtype:
+        return _copied(x) if copy else x
+    if dtype == bool:
+        return np.not_equal(x, 0)
+    if source.kind == "c" and dtype.kind != "c":
+        warnings.warn(
+            "Casting complex values to real discards the imaginary part", np.exceptions.ComplexWarning, stacklevel=3
         )
-    return apply(e.cast, (x,), {"dtype": dtype})
+    return to_dtype(x, dtype)
 
 
 # ---------------------------------------------------------------- buffers
 
 
-def _like(fill: Any) -> Any:
+def _shape(shape: Any, otherwise: Any) -> tuple[int, ...]:
+    if shape is None:
+        return shape_of(otherwise)
+    return (int(shape),) if np.ndim(shape) == 0 else tuple(int(n) for n in shape)
+
+
+def _like(function: Any, fill: Any) -> Any:
     def make(
         a: Any, dtype: Any = None, order: str = "K", subok: bool = True, shape: Any = None, *, device: Any = None
     ) -> Any:
         dtype = np.dtype(dtype) if dtype is not None else result_dtype(a)
-        shape = shape_of(a) if shape is None else (shape,) if isinstance(shape, int) else tuple(shape)
         kind = type(a).family if isinstance(a, Traced) else Tensor  # type: ignore[attr-defined]
-        return wrap(kind, np.full(shape, fill, dtype), None)
+        return wrap(kind, np.full(_shape(shape, a), fill, dtype), None)
 
-    return make
+    make.__name__ = function.__name__
+    make.__doc__ = f"Same as `numpy.{function.__name__}`: a fresh tensor that tracked values may be written to."
+    return implements(function)(make)
 
 
-zeros_like = implements(np.zeros_like, np.empty_like)(_like(0))
-empty_like = zeros_like
-ones_like = implements(np.ones_like)(_like(1))
+zeros_like = _like(np.zeros_like, 0)
+empty_like = _like(np.empty_like, 0)
+ones_like = _like(np.ones_like, 1)
 
 
 @implements(np.full_like)
@@ -105,14 +200,13 @@ def full_like(
     device: Any = None,
 ) -> Any:
     """Same as `numpy.full_like`; the fill value may be tracked."""
-    shape = shape_of(a) if shape is None else (shape,) if isinstance(shape, int) else tuple(shape)
-    dtype = np.dtype(dtype) if dtype is not None else result_dtype(a)
-    return p.broadcast_to(apply(e.cast, (array(fill_value),), {"dtype": dtype}), shape=shape)
+    filled = astype(array(fill_value), result_dtype(a) if dtype is None else dtype, copy=False)
+    return p.broadcast_to(filled, shape=_shape(shape, a))
 
 
 def _creator(function: Any) -> Any:
-    def make(*args: Any, like: Any = None, **options: Any) -> Any:
-        return wrap(Tensor, np.asarray(function(*args, **options)), None)
+    def make(*args: Any, like: Any = None, device: Any = None, **options: Any) -> Any:
+        return asarray(function(*args, **options))
 
     make.__name__ = function.__name__
     make.__doc__ = f"Same as `numpy.{function.__name__}`, as a tensor."
@@ -120,174 +214,132 @@ def _creator(function: Any) -> Any:
     return make
 
 
-zeros = _creator(np.zeros)
-ones = _creator(np.ones)
+arange = _creator(np.arange)
 empty = _creator(np.empty)
 eye = _creator(np.eye)
-identity = _creator(np.identity)
-arange = _creator(np.arange)
-tri = _creator(np.tri)
+frombuffer = _creator(np.frombuffer)
+fromfile = _creator(np.fromfile)
 fromfunction = _creator(np.fromfunction)
+fromiter = _creator(np.fromiter)
+fromstring = _creator(np.fromstring)
+genfromtxt = _creator(np.genfromtxt)
+identity = _creator(np.identity)
+loadtxt = _creator(np.loadtxt)
+ones = _creator(np.ones)
+tri = _creator(np.tri)
+zeros = _creator(np.zeros)
 
 
 @implements(np.full)
-def full(shape: Any, fill_value: Any, dtype: Any = None, order: str = "C", **options: Any) -> Any:
+def full(
+    shape: Any, fill_value: Any, dtype: Any = None, order: str = "C", *, device: Any = None, like: Any = None
+) -> Any:
     """Same as `numpy.full`; the fill value may be tracked."""
-    shape = (shape,) if isinstance(shape, int) else tuple(shape)
     value = array(fill_value)
     if dtype is not None:
-        value = astype(value, dtype)
-    return p.broadcast_to(value, shape=shape)
+        value = astype(value, dtype, copy=False)
+    return p.broadcast_to(value, shape=_shape(shape, None))
+
+
+# ---------------------------------------------------------------- ranges
 
 
 @implements(np.linspace)
 def linspace(
-    start: Any, stop: Any, /, num: int = 50, endpoint: bool = True, retstep: bool = False, dtype: Any = None, axis: int = 0, **_: Any
+    start: Any,
+    stop: Any,
+    num: int = 50,
+    endpoint: bool = True,
+    retstep: bool = False,
+    dtype: Any = None,
+    axis: int = 0,
+    *,
+    device: Any = None,
 ) -> Any:
     """Same as `numpy.linspace`."""
-    start, stop = as_array(start), as_array(stop)
-    steps = num - 1 if endpoint else num
+    if num < 0:
+        raise ValueError(f"Number of samples, {num}, must be non-negative.")
+    if not isinstance(start, Traced) and not isinstance(stop, Traced):
+        made: Any = np.linspace(start, stop, num, endpoint, retstep, dtype, axis)
+        return (asarray(made[0]), made[1]) if retstep else asarray(made)
+    kind = np.result_type(*_weak(start), *_weak(stop), float)
+    start, stop = (to_dtype(as_array(x), kind) for x in (start, stop))
+    count = num - 1 if endpoint else num
+    step = (stop - start) / count if count > 0 else (stop - start) * np.nan
     ndim = max(start.ndim, stop.ndim)
-    weights = np.reshape(np.arange(num) / max(steps, 1), (num,) + (1,) * ndim)
-    result = start * (1 - weights) + stop * weights
+    places = np.reshape(np.arange(num, dtype=kind), (num,) + (1,) * ndim)
+    result = places * step + start if count > 0 else places * (stop - start) + start
+    if endpoint and num > 1:
+        result = np.where(places == num - 1, stop, result)
     if axis:
-        result = np.moveaxis(result, 0, axis)
+        result = np.moveaxis(result, 0, normalize_axis(axis, ndim + 1))
     if dtype is not None:
-        result = astype(result, dtype)
-    return (result, (stop - start) / max(steps, 1)) if retstep else result
+        result = astype(result, dtype, copy=False)
+    return (result, step) if retstep else result
+
+
+def _weak(x: Any) -> tuple[Any, ...]:
+    kind = dtype_of(x)
+    return (kind(0),) if isinstance(kind, type) else (kind,)
 
 
 @implements(np.logspace)
-def logspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, base: Any = 10.0, dtype: Any = None, axis: int = 0) -> Any:
+def logspace(
+    start: Any, stop: Any, num: int = 50, endpoint: bool = True, base: Any = 10.0, dtype: Any = None, axis: int = 0
+) -> Any:
     """Same as `numpy.logspace`."""
-    result = np.power(base, linspace(start, stop, num, endpoint, axis=axis))
-    return result if dtype is None else astype(result, dtype)
+    if np.ndim(base) > 0:
+        ndim = np.broadcast(*(np.empty(shape_of(x)) for x in (start, stop, base))).ndim
+        start, stop, base = (
+            np.reshape(as_array(x), (1,) * (ndim - len(shape_of(x))) + shape_of(x)) for x in (start, stop, base)
+        )
+        base = np.expand_dims(base, axis)
+    exponents = linspace(start, stop, num, endpoint, axis=axis)
+    return np.power(base, exponents) if dtype is None else astype(np.power(base, exponents), dtype)
 
 
 @implements(np.geomspace)
-def geomspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, dtype: Any = None, axis: int = 0) -> Any:
-    """Same as `numpy.geomspace` for values of one sign."""
-    ratio = as_array(stop) / start
-    result = start * np.exp(linspace(np.zeros(shape_of(ratio)), np.log(ratio), num, endpoint, axis=axis))
+def geomspace(
+    start: Any, stop: Any, num: int = 50, endpoint: bool = True, dtype: Any = None, axis: int = 0
+) -> Any:
+    """Same as `numpy.geomspace`."""
+    start, stop = as_array(start), as_array(stop)
+    if bool(np.any(np.equal(start, 0))) or bool(np.any(np.equal(stop, 0))):
+        raise ValueError("Geometric sequence cannot include zero")
+    ratio = stop / start
+    exponents = np.reshape(linspace(0.0, 1.0, num, endpoint), (num,) + (1,) * ratio.ndim)
+    result = start * np.exp(exponents * np.log(ratio))
+    places = np.reshape(np.arange(num), exponents.shape)
+    result = np.where(places == 0, start, result)
+    if endpoint and num > 1:
+        result = np.where(places == num - 1, stop, result)
+    if axis:
+        result = np.moveaxis(result, 0, axis)
     return result if dtype is None else astype(result, dtype)
 
 
 @implements(np.meshgrid)
 def meshgrid(*xi: Any, copy: bool = True, sparse: bool = False, indexing: str = "xy") -> tuple[Any, ...]:
     """Same as `numpy.meshgrid`."""
+    if indexing not in ("xy", "ij"):
+        raise ValueError("Valid values for `indexing` are 'xy' and 'ij'.")
     n = len(xi)
-    grids = [
-        np.reshape(np.ravel(as_array(x)), (1,) * i + (-1,) + (1,) * (n - i - 1)) for i, x in enumerate(xi)
-    ]
+    grids = [np.reshape(as_array(x), (1,) * i + (-1,) + (1,) * (n - i - 1)) for i, x in enumerate(xi)]
     if indexing == "xy" and n > 1:
         grids = [np.swapaxes(grid, 0, 1) for grid in grids]
     if not sparse:
         shape = np.broadcast_shapes(*(grid.shape for grid in grids))
-        grids = [np.broadcast_to(grid, shape) for grid in grids]
-    return tuple(grids)
+        grids = [p.broadcast_to(grid, shape=shape) for grid in grids]
+    return tuple(np.copy(grid) if copy else grid for grid in grids)
 
 
 @implements(np.vander)
 def vander(x: Any, N: int | None = None, increasing: bool = False) -> Any:
     """Same as `numpy.vander`."""
     x = as_array(x)
+    if x.ndim != 1:
+        raise ValueError("x must be a one-dimensional array or sequence.")
     count = x.shape[0] if N is None else N
     powers = np.arange(count) if increasing else np.arange(count)[::-1]
-    return np.reshape(x, (-1, 1)) ** powers.astype(float)
-
-
-@implements(np.copyto)
-def copyto(dst: Any, src: Any, casting: str = "same_kind", where: Any = True) -> None:
-    """Same as `numpy.copyto`; the destination must be a tensor if the source is tracked."""
-    store(src if where is True else np.where(where, src, dst), dst)
-
-
-@implements(np.place)
-def place(arr: Any, mask: Any, vals: Any) -> None:
-    """Same as `numpy.place`."""
-    mask = np.asarray(mask)
-    count = int(mask.sum())
-    arr[mask] = np.resize(as_array(vals), (count,))
-
-
-@implements(np.putmask)
-def putmask(a: Any, mask: Any, values: Any) -> None:
-    """Same as `numpy.putmask`."""
-    filled = np.reshape(np.resize(as_array(values), (int(np.prod(a.shape)),)), a.shape)
-    store(np.where(mask, filled, a), a)
-
-
-@implements(np.fill_diagonal)
-def fill_diagonal(a: Any, val: Any, wrap: bool = False) -> None:
-    """Same as `numpy.fill_diagonal` for matrices."""
-    n = min(a.shape)
-    a[(np.arange(n),) * a.ndim] = val
-
-
-@implements(np.shape)
-def shape(a: Any) -> tuple[int, ...]:
-    """Same as `numpy.shape`."""
-    return shape_of(a)
-
-
-@implements(np.size)
-def size(a: Any, axis: int | None = None) -> int:
-    """Same as `numpy.size`."""
-    return int(np.prod(shape_of(a))) if axis is None else shape_of(a)[axis]
-
-
-@implements(np.ndim)
-def ndim(a: Any) -> int:
-    """Same as `numpy.ndim`."""
-    return len(shape_of(a))
-
-
-@implements(np.result_type)
-def result_type(*arrays_and_dtypes: Any) -> np.dtype:
-    """Same as `numpy.result_type`."""
-    return np.result_type(*(x.dtype if isinstance(x, Traced) else x for x in arrays_and_dtypes))  # type: ignore[attr-defined]
-
-
-@implements(np.can_cast)
-def can_cast(from_: Any, to: Any, casting: str = "safe") -> bool:
-    """Same as `numpy.can_cast`."""
-    return np.can_cast(from_.dtype if isinstance(from_, Traced) else from_, to, casting)  # type: ignore[attr-defined, arg-type]
-
-
-@implements(np.min_scalar_type)
-def min_scalar_type(a: Any) -> np.dtype:
-    """Same as `numpy.min_scalar_type`."""
-    return np.min_scalar_type(a.numpy() if isinstance(a, Tensor) else a)
-
-
-@implements(np.iscomplexobj)
-def iscomplexobj(x: Any) -> bool:
-    """Same as `numpy.iscomplexobj`."""
-    kind = dtype_of(x)
-    return kind is complex or (not isinstance(kind, type) and kind.kind == "c")
-
-
-@implements(np.isrealobj)
-def isrealobj(x: Any) -> bool:
-    """Same as `numpy.isrealobj`."""
-    return not iscomplexobj(x)
-
-
-@implements(np.common_type)
-def common_type(*arrays: Any) -> Any:
-    """Same as `numpy.common_type`."""
-    return np.common_type(*(np.zeros(1, dtype_of(a)) for a in arrays))
-
-
-@implements(np.array_repr, np.array_str, np.array2string)
-def array_repr(arr: Any, *args: Any, **options: Any) -> str:
-    """Return the text of a tensor."""
-    return repr(arr)
-
-
-@implements(np.shares_memory, np.may_share_memory)
-def may_share_memory(a: Any, b: Any, max_work: Any = None) -> bool:
-    """Same as `numpy.may_share_memory`."""
-    return np.may_share_memory(
-        a._data if isinstance(a, Traced) else a, b._data if isinstance(b, Traced) else b
-    )
+    kind = np.promote_types(x.dtype, int)
+    return np.reshape(to_dtype(x, kind), (-1, 1)) ** (powers if kind.kind == "i" else powers.astype(float))

@@ -1,19 +1,57 @@
-"""Functions that move elements: reshape, transpose, join, split, repeat, roll, pad and their kin."""
+"""Functions that give the same elements another shape: reshape, transpose, squeeze, broadcast, diagonals, triangles.
+
+What is a view in NumPy is one here: writing to it changes what it was made from.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
+from ..errors import ShapeError
 from ..primitives import indexing as p
 from ..primitives.base import normalize_axes, normalize_axis, shape_of
-from ..primitives.elementwise import cast, where
-from ..recording import apply
-from ._register import as_array, implements, store
+from ..primitives.elementwise import where
+from ..primitives.indexing import FULL
+from ..views import view
+from ._register import as_array, implements
 
-FULL = (None, None, None)
+__all__ = [
+    "atleast_1d",
+    "atleast_2d",
+    "atleast_3d",
+    "broadcast_arrays",
+    "broadcast_to",
+    "diag",
+    "diag_indices",
+    "diag_indices_from",
+    "diagflat",
+    "diagonal",
+    "expand_dims",
+    "flip",
+    "fliplr",
+    "flipud",
+    "matrix_transpose",
+    "moveaxis",
+    "permute_dims",
+    "ravel",
+    "reshape",
+    "rollaxis",
+    "rot90",
+    "sliding_window_view",
+    "squeeze",
+    "swapaxes",
+    "transpose",
+    "tril",
+    "tril_indices",
+    "tril_indices_from",
+    "triu",
+    "triu_indices",
+    "triu_indices_from",
+]
+
+diag_indices, tril_indices, triu_indices = np.diag_indices, np.tril_indices, np.triu_indices
 
 
 def along(axis: int, part: Any) -> tuple[Any, ...]:
@@ -22,44 +60,42 @@ def along(axis: int, part: Any) -> tuple[Any, ...]:
 
 
 def take_slice(x: Any, axis: int, start: int | None, stop: int | None, step: int | None = None) -> Any:
-    """Return a slice of `x` along one axis."""
-    return p.index(x, spec=along(axis, (start, stop, step)))
+    """Return a slice of `x` along one axis, as a view."""
+    return view(x, p.index, spec=along(axis, (start, stop, step)))
 
 
-@implements(np.reshape)
-def reshape(a: Any, /, shape: Any = None, order: str = "C", *, newshape: Any = None, copy: Any = None) -> Any:
-    """Same as `numpy.reshape`."""
-    a = as_array(a)
-    shape = newshape if shape is None else shape
+def _resolve(shape: Any, size: int) -> tuple[int, ...]:
+    """Return a new shape with its one unknown length filled in."""
     shape = (int(shape),) if np.ndim(shape) == 0 else tuple(int(n) for n in shape)
     if -1 in shape:
         known = 1
         for n in shape:
             known *= n if n != -1 else 1
-        size = int(np.prod(a.shape))
         if shape.count(-1) > 1:
             raise ValueError("can only specify one unknown dimension")
         if known == 0 or size % known:
-            raise ValueError(f"cannot reshape array of size {size} into shape {shape}")
+            raise ShapeError(f"cannot reshape array of size {size} into shape {shape}")
         shape = tuple(size // known if n == -1 else n for n in shape)
-    if order == "F":
-        flipped = p.transpose(a, axes=tuple(reversed(range(a.ndim))))
-        return p.transpose(p.reshape(flipped, shape=shape[::-1]), axes=tuple(reversed(range(len(shape)))))
-    return p.reshape(a, shape=shape)
+    return shape
 
 
-def _reshape_method(x: Any, *shape: Any, order: str = "C", copy: Any = None) -> Any:
-    return reshape(x, shape[0] if len(shape) == 1 else shape, order=order)
+@implements(np.reshape)
+def reshape(a: Any, /, shape: Any = None, order: Any = "C", *, newshape: Any = None, copy: Any = None) -> Any:
+    """Same as `numpy.reshape`."""
+    a = as_array(a)
+    shape = _resolve(newshape if shape is None else shape, int(np.prod(a.shape)))
+    if copy:
+        a = np.copy(a)
+    if order == "F" and (a.ndim > 1 or len(shape) > 1):
+        return transpose(view(transpose(a), p.reshape, shape=shape[::-1]))
+    return view(a, p.reshape, shape=shape)
 
 
 @implements(np.ravel)
-def ravel(a: Any, order: str = "C") -> Any:
+def ravel(a: Any, order: Any = "C") -> Any:
     """Same as `numpy.ravel`."""
-    return reshape(a, (-1,) if np.prod(shape_of(a)) else (0,), order="F" if order == "F" else "C")
-
-
-def _flatten_method(x: Any, order: str = "C") -> Any:
-    return ravel(x, order)
+    a = as_array(a)
+    return reshape(a, (int(np.prod(a.shape)),), order="F" if order == "F" else "C")
 
 
 @implements(np.transpose, np.permute_dims)
@@ -67,25 +103,23 @@ def transpose(a: Any, axes: Any = None) -> Any:
     """Same as `numpy.transpose`."""
     a = as_array(a)
     if axes is None:
-        axes = tuple(reversed(range(a.ndim)))
-    axes = tuple(normalize_axis(int(i), a.ndim) for i in axes)
-    if sorted(axes) != list(range(a.ndim)):
-        raise ValueError("axes don't match array")
-    return p.transpose(a, axes=axes)
+        axes = tuple(range(a.ndim - 1, -1, -1))
+    else:
+        axes = tuple(normalize_axis(int(i), a.ndim) for i in axes)
+        if sorted(axes) != list(range(a.ndim)):
+            raise ValueError("axes don't match array")
+    return view(a, p.transpose, axes=axes)
 
 
 permute_dims = transpose
 
 
-def _transpose_method(x: Any, *axes: Any) -> Any:
-    if not axes or (len(axes) == 1 and axes[0] is None):
-        return transpose(x)
-    return transpose(x, axes[0] if len(axes) == 1 and not isinstance(axes[0], int) else axes)
-
-
 @implements(np.matrix_transpose, np.linalg.matrix_transpose)
 def matrix_transpose(x: Any, /) -> Any:
     """Same as `numpy.matrix_transpose`."""
+    x = as_array(x)
+    if x.ndim < 2:
+        raise ValueError(f"Input array must be at least 2-dimensional, but it is {x.ndim}")
     return swapaxes(x, -1, -2)
 
 
@@ -96,7 +130,7 @@ def swapaxes(a: Any, axis1: int, axis2: int) -> Any:
     axes = list(range(a.ndim))
     i, j = normalize_axis(axis1, a.ndim), normalize_axis(axis2, a.ndim)
     axes[i], axes[j] = axes[j], axes[i]
-    return p.transpose(a, axes=tuple(axes))
+    return view(a, p.transpose, axes=tuple(axes))
 
 
 @implements(np.moveaxis)
@@ -107,12 +141,14 @@ def moveaxis(a: Any, source: Any, destination: Any) -> Any:
     destination = [destination] if np.ndim(destination) == 0 else list(destination)
     source = [normalize_axis(int(i), a.ndim) for i in source]
     destination = [normalize_axis(int(i), a.ndim) for i in destination]
+    if len(set(source)) != len(source) or len(set(destination)) != len(destination):
+        raise ValueError("repeated axis in `source` or `destination` argument")
     if len(source) != len(destination):
         raise ValueError("`source` and `destination` arguments must have the same number of elements")
     order = [i for i in range(a.ndim) if i not in source]
     for to, which in sorted(zip(destination, source, strict=True)):
         order.insert(to, which)
-    return p.transpose(a, axes=tuple(order))
+    return view(a, p.transpose, axes=tuple(order))
 
 
 @implements(np.rollaxis)
@@ -128,11 +164,11 @@ def rollaxis(a: Any, axis: int, start: int = 0) -> Any:
 def expand_dims(a: Any, /, axis: Any = 0) -> Any:
     """Same as `numpy.expand_dims`."""
     a = as_array(a)
-    axes = (axis,) if isinstance(axis, int | np.integer) else tuple(axis)
+    axes = (axis,) if np.ndim(axis) == 0 else tuple(axis)
     ndim = a.ndim + len(axes)
     axes = normalize_axes(axes, ndim)
     rest = iter(a.shape)
-    return p.reshape(a, shape=tuple(1 if i in axes else next(rest) for i in range(ndim)))
+    return view(a, p.reshape, shape=tuple(1 if i in axes else next(rest) for i in range(ndim)))
 
 
 @implements(np.squeeze)
@@ -140,203 +176,45 @@ def squeeze(a: Any, /, axis: Any = None) -> Any:
     """Same as `numpy.squeeze`."""
     a = as_array(a)
     if axis is None:
-        return p.reshape(a, shape=tuple(n for n in a.shape if n != 1))
+        return view(a, p.reshape, shape=tuple(n for n in a.shape if n != 1))
     axes = normalize_axes(axis, a.ndim)
     if any(a.shape[i] != 1 for i in axes):
         raise ValueError("cannot select an axis to squeeze out which has size not equal to one")
-    return p.reshape(a, shape=tuple(n for i, n in enumerate(a.shape) if i not in axes))
+    return view(a, p.reshape, shape=tuple(n for i, n in enumerate(a.shape) if i not in axes))
 
 
-@implements(np.atleast_1d)
-def atleast_1d(*arrays: Any) -> Any:
-    """Same as `numpy.atleast_1d`."""
-    made = tuple(reshape(a, (1,)) if shape_of(a) == () else as_array(a) for a in arrays)
-    return made[0] if len(made) == 1 else made
+def _at_least(function: Any, raised: Any) -> Any:
+    def handler(*arys: Any) -> Any:
+        made = []
+        for a in map(as_array, arys):
+            shape = raised(a.shape)
+            made.append(a if shape == a.shape else view(a, p.reshape, shape=shape))
+        return made[0] if len(made) == 1 else tuple(made)
+
+    handler.__name__ = function.__name__
+    handler.__doc__ = f"Same as `numpy.{function.__name__}`."
+    return implements(function)(handler)
 
 
-@implements(np.atleast_2d)
-def atleast_2d(*arrays: Any) -> Any:
-    """Same as `numpy.atleast_2d`."""
-    made = tuple(
-        reshape(a, (1, *shape_of(a)) if len(shape_of(a)) == 1 else (1, 1)) if len(shape_of(a)) < 2 else as_array(a)
-        for a in arrays
-    )
-    return made[0] if len(made) == 1 else made
-
-
-@implements(np.atleast_3d)
-def atleast_3d(*arrays: Any) -> Any:
-    """Same as `numpy.atleast_3d`."""
-
-    def raise_to_three(a: Any) -> Any:
-        shape = shape_of(a)
-        new = {0: (1, 1, 1), 1: (1, *shape, 1), 2: (*shape, 1)}.get(len(shape))
-        return as_array(a) if new is None else reshape(a, new)
-
-    made = tuple(map(raise_to_three, arrays))
-    return made[0] if len(made) == 1 else made
+atleast_1d = _at_least(np.atleast_1d, lambda shape: shape or (1,))
+atleast_2d = _at_least(np.atleast_2d, lambda shape: (1,) * (2 - len(shape)) + shape)
+atleast_3d = _at_least(
+    np.atleast_3d, lambda shape: {0: (1, 1, 1), 1: (1, *shape, 1), 2: (*shape, 1)}.get(len(shape), shape)
+)
 
 
 @implements(np.broadcast_to)
 def broadcast_to(array: Any, /, shape: Any, subok: bool = False) -> Any:
     """Same as `numpy.broadcast_to`."""
-    shape = (shape,) if isinstance(shape, int | np.integer) else tuple(shape)
+    shape = (int(shape),) if np.ndim(shape) == 0 else tuple(int(n) for n in shape)
     return p.broadcast_to(as_array(array), shape=shape)
 
 
 @implements(np.broadcast_arrays)
-def broadcast_arrays(*arrays: Any, subok: bool = False) -> tuple[Any, ...]:
+def broadcast_arrays(*args: Any, subok: bool = False) -> tuple[Any, ...]:
     """Same as `numpy.broadcast_arrays`."""
-    shape = np.broadcast_shapes(*map(shape_of, arrays))
-    return tuple(a if shape_of(a) == shape else broadcast_to(a, shape) for a in map(as_array, arrays))
-
-
-# ---------------------------------------------------------------- joining and splitting
-
-
-@implements(np.concatenate, np.concat)
-def concatenate(
-    arrays: Any, /, axis: int | None = 0, out: Any = None, *, dtype: Any = None, casting: str = "same_kind"
-) -> Any:
-    """Same as `numpy.concatenate`."""
-    arrays = [as_array(a) for a in arrays]
-    if not arrays:
-        raise ValueError("need at least one array to concatenate")
-    if axis is None:
-        arrays, axis = [ravel(a) for a in arrays], 0
-    if arrays[0].ndim == 0:
-        raise ValueError("zero-dimensional arrays cannot be concatenated")
-    result = p.concatenate(*arrays, axis=normalize_axis(axis, arrays[0].ndim))
-    if dtype is not None:
-        result = apply(cast, (result,), {"dtype": np.dtype(dtype)})
-    return store(result, out)
-
-
-concat = concatenate
-
-
-@implements(np.stack)
-def stack(arrays: Any, /, axis: int = 0, out: Any = None, *, dtype: Any = None, casting: str = "same_kind") -> Any:
-    """Same as `numpy.stack`."""
-    arrays = [as_array(a) for a in arrays]
-    if not arrays:
-        raise ValueError("need at least one array to stack")
-    result = p.stack(*arrays, axis=normalize_axis(axis, arrays[0].ndim + 1))
-    if dtype is not None:
-        result = apply(cast, (result,), {"dtype": np.dtype(dtype)})
-    return store(result, out)
-
-
-@implements(np.vstack)
-def vstack(tup: Any, *, dtype: Any = None, casting: str = "same_kind") -> Any:
-    """Same as `numpy.vstack`."""
-    return concatenate([atleast_2d(a) for a in tup], 0, dtype=dtype)
-
-
-@implements(np.hstack)
-def hstack(tup: Any, *, dtype: Any = None, casting: str = "same_kind") -> Any:
-    """Same as `numpy.hstack`."""
-    arrays = [atleast_1d(a) for a in tup]
-    return concatenate(arrays, 0 if arrays and arrays[0].ndim == 1 else 1, dtype=dtype)
-
-
-@implements(np.dstack)
-def dstack(tup: Any) -> Any:
-    """Same as `numpy.dstack`."""
-    return concatenate([atleast_3d(a) for a in tup], 2)
-
-
-@implements(np.column_stack)
-def column_stack(tup: Any) -> Any:
-    """Same as `numpy.column_stack`."""
-    return concatenate([reshape(a, (-1, 1)) if len(shape_of(a)) < 2 else a for a in map(as_array, tup)], 1)
-
-
-@implements(np.append)
-def append(arr: Any, values: Any, axis: int | None = None) -> Any:
-    """Same as `numpy.append`."""
-    return concatenate([arr, values], axis)
-
-
-@implements(np.block)
-def block(arrays: Any) -> Any:
-    """Same as `numpy.block`."""
-
-    def depth(part: Any) -> int:
-        return 1 + max((depth(x) for x in part), default=0) if isinstance(part, list) else 0
-
-    levels = depth(arrays)
-    ndim = max(levels, *(len(shape_of(leaf)) for leaf in _leaves(arrays)))
-
-    def join(part: Any, level: int) -> Any:
-        if isinstance(part, list):
-            return concatenate([join(x, level + 1) for x in part], axis=level - levels)
-        part = as_array(part)
-        return reshape(part, (1,) * (ndim - part.ndim) + part.shape)
-
-    return join(arrays, 0)
-
-
-def _leaves(nested: Any) -> list[Any]:
-    if isinstance(nested, list):
-        return [leaf for part in nested for leaf in _leaves(part)]
-    return [nested]
-
-
-@implements(np.array_split)
-def array_split(ary: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
-    """Same as `numpy.array_split`."""
-    ary = as_array(ary)
-    axis = normalize_axis(axis, ary.ndim)
-    n = ary.shape[axis]
-    if np.ndim(indices_or_sections) == 0:
-        sections = int(indices_or_sections)
-        if sections <= 0:
-            raise ValueError("number sections must be larger than 0.")
-        size, extra = divmod(n, sections)
-        bounds = np.cumsum([0] + extra * [size + 1] + (sections - extra) * [size]).tolist()
-    else:
-        bounds = [0, *(int(i) for i in indices_or_sections), n]
-    return [take_slice(ary, axis, start, stop) for start, stop in zip(bounds[:-1], bounds[1:], strict=True)]
-
-
-@implements(np.split)
-def split(ary: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
-    """Same as `numpy.split`."""
-    if np.ndim(indices_or_sections) == 0:
-        n = shape_of(ary)[axis]
-        if n % int(indices_or_sections):
-            raise ValueError("array split does not result in an equal division")
-    return array_split(ary, indices_or_sections, axis)
-
-
-@implements(np.hsplit)
-def hsplit(ary: Any, indices_or_sections: Any) -> list[Any]:
-    """Same as `numpy.hsplit`."""
-    return split(ary, indices_or_sections, 1 if len(shape_of(ary)) > 1 else 0)
-
-
-@implements(np.vsplit)
-def vsplit(ary: Any, indices_or_sections: Any) -> list[Any]:
-    """Same as `numpy.vsplit`."""
-    return split(ary, indices_or_sections, 0)
-
-
-@implements(np.dsplit)
-def dsplit(ary: Any, indices_or_sections: Any) -> list[Any]:
-    """Same as `numpy.dsplit`."""
-    return split(ary, indices_or_sections, 2)
-
-
-@implements(np.unstack)
-def unstack(x: Any, /, *, axis: int = 0) -> tuple[Any, ...]:
-    """Same as `numpy.unstack`."""
-    x = as_array(x)
-    axis = normalize_axis(axis, x.ndim)
-    return tuple(p.index(x, spec=along(axis, i)) for i in range(x.shape[axis]))
-
-
-# ---------------------------------------------------------------- repeating and moving
+    shape = np.broadcast_shapes(*map(shape_of, args))
+    return tuple(a if a.shape == shape else p.broadcast_to(a, shape=shape) for a in map(as_array, args))
 
 
 @implements(np.flip)
@@ -344,7 +222,7 @@ def flip(m: Any, /, axis: Any = None) -> Any:
     """Same as `numpy.flip`."""
     m = as_array(m)
     axes = normalize_axes(axis, m.ndim)
-    return p.index(m, spec=tuple((None, None, -1) if i in axes else FULL for i in range(m.ndim)))
+    return view(m, p.index, spec=tuple((None, None, -1) if i in axes else FULL for i in range(m.ndim)))
 
 
 @implements(np.fliplr)
@@ -368,125 +246,33 @@ def rot90(m: Any, k: int = 1, axes: tuple[int, int] = (0, 1)) -> Any:
         raise ValueError("Axes must be different.")
     k %= 4
     if k == 0:
-        return m
+        return view(m, p.index, spec=())
     if k == 2:
-        return flip(flip(m, first), second)
+        return flip(m, (first, second))
     if k == 1:
         return swapaxes(flip(m, second), first, second)
     return flip(swapaxes(m, first, second), second)
 
 
-@implements(np.roll)
-def roll(a: Any, /, shift: Any, axis: Any = None) -> Any:
-    """Same as `numpy.roll`."""
-    a = as_array(a)
-    if axis is None:
-        return p.reshape(roll(ravel(a), shift, 0), shape=a.shape)
-    shifts, axes = np.broadcast_arrays(np.atleast_1d(shift), np.atleast_1d(axis))
-    for amount, which in zip(shifts.tolist(), axes.tolist(), strict=True):
-        which = normalize_axis(which, a.ndim)
-        n = a.shape[which]
-        amount = amount % n if n else 0
-        if amount:
-            a = p.concatenate(
-                take_slice(a, which, n - amount, None), take_slice(a, which, 0, n - amount), axis=which
-            )
-    return a
-
-
-@implements(np.tile)
-def tile(A: Any, reps: Any, /) -> Any:
-    """Same as `numpy.tile`."""
-    A = as_array(A)
-    reps = (int(reps),) if np.ndim(reps) == 0 else tuple(int(r) for r in reps)
-    ndim = max(len(reps), A.ndim)
-    shape = (1,) * (ndim - A.ndim) + A.shape
-    reps = (1,) * (ndim - len(reps)) + reps
-    split_shape = tuple(k for n in shape for k in (1, n))
-    wide = tuple(k for r, n in zip(reps, shape, strict=True) for k in (r, n))
-    spread = p.broadcast_to(p.reshape(A, shape=split_shape), shape=wide)
-    return p.reshape(spread, shape=tuple(r * n for r, n in zip(reps, shape, strict=True)))
-
-
-@implements(np.repeat)
-def repeat(a: Any, repeats: Any, /, axis: int | None = None) -> Any:
-    """Same as `numpy.repeat`."""
-    a = as_array(a)
-    if axis is None:
-        a, axis = ravel(a), 0
-    axis = normalize_axis(axis, a.ndim)
-    n = a.shape[axis]
-    counts = np.asarray(repeats)
-    if counts.size == 1:
-        r = int(counts.reshape(()))
-        shape = a.shape[: axis + 1] + (r,) + a.shape[axis + 1 :]
-        wide = p.broadcast_to(p.reshape(a, shape=a.shape[: axis + 1] + (1,) + a.shape[axis + 1 :]), shape=shape)
-        return p.reshape(wide, shape=a.shape[:axis] + (n * r,) + a.shape[axis + 1 :])
-    return p.index(a, np.repeat(np.arange(n), counts), spec=along(axis, p.ARRAY))
-
-
-@implements(np.delete)
-def delete(arr: Any, obj: Any, axis: int | None = None) -> Any:
-    """Same as `numpy.delete`."""
-    arr = as_array(arr)
-    if axis is None:
-        arr, axis = ravel(arr), 0
-    axis = normalize_axis(axis, arr.ndim)
-    keep = np.delete(np.arange(arr.shape[axis]), obj)
-    return p.index(arr, keep, spec=along(axis, p.ARRAY))
-
-
-@implements(np.insert)
-def insert(arr: Any, obj: Any, values: Any, axis: int | None = None) -> Any:
-    """Same as `numpy.insert`."""
-    arr = as_array(arr)
-    if axis is None:
-        arr, axis = ravel(arr), 0
-    axis = normalize_axis(axis, arr.ndim)
-    n = arr.shape[axis]
-    places = np.asarray(obj if not isinstance(obj, slice) else np.arange(*obj.indices(n)))
-    # Where each old element goes, learnt from NumPy itself by inserting markers.
-    marked = np.insert(np.arange(n), places, -1)
-    kept = np.flatnonzero(marked >= 0)
-    fresh = np.flatnonzero(marked < 0)
-    values = as_array(values)
-    if places.ndim == 0 and values.ndim == arr.ndim:
-        count = values.shape[axis]
-        marked = np.insert(np.arange(n), np.full(count, places), -1)
-        kept, fresh = np.flatnonzero(marked >= 0), np.flatnonzero(marked < 0)
-    elif places.ndim == 0:
-        values = expand_dims(values, axis) if values.ndim == arr.ndim - 1 and values.ndim else values
-    else:
-        order = np.argsort(places % (n + 1) if places.size else places, kind="stable")
-        if values.ndim and values.shape[axis - arr.ndim if values.ndim == arr.ndim else -1] == places.size:
-            values = p.index(values, order, spec=along(values.ndim - (arr.ndim - axis), p.ARRAY))
-    shape = arr.shape[:axis] + (len(fresh),) + arr.shape[axis + 1 :]
-    values = p.broadcast_to(values, shape=shape)
-    joined = p.concatenate(apply(cast, (values,), {"dtype": arr.dtype}), arr, axis=axis)
-    source = np.empty(n + len(fresh), int)
-    source[fresh] = np.arange(len(fresh))
-    source[kept] = len(fresh) + np.arange(n)
-    return p.index(joined, source, spec=along(axis, p.ARRAY))
-
-
-@implements(np.resize)
-def resize(a: Any, new_shape: Any) -> Any:
-    """Same as `numpy.resize`."""
-    a = ravel(a)
-    new_shape = (new_shape,) if np.ndim(new_shape) == 0 else tuple(new_shape)
-    size = int(np.prod(new_shape))
-    places = np.resize(np.arange(a.shape[0]), size) if a.shape[0] else None
-    if places is None:
-        return np.zeros_like(a, shape=new_shape)
-    return p.reshape(p.index(a, places, spec=(p.ARRAY,)), shape=new_shape)
-
-
-@implements(np.pad)
-def pad(array: Any, pad_width: Any, mode: Any = "constant", **kwargs: Any) -> Any:
-    """Same as `numpy.pad`, in every mode whose result moves or copies elements, and `linear_ramp`, `mean`."""
-    from .padding import pad as pad_
-
-    return pad_(as_array(array), pad_width, mode, **kwargs)
+@implements(np.lib.stride_tricks.sliding_window_view)
+def sliding_window_view(
+    x: Any, window_shape: Any, axis: Any = None, *, subok: bool = False, writeable: bool = False
+) -> Any:
+    """Same as `numpy.lib.stride_tricks.sliding_window_view`, as a copy."""
+    x = as_array(x)
+    window = (int(window_shape),) if np.ndim(window_shape) == 0 else tuple(int(n) for n in window_shape)
+    axes = tuple(range(x.ndim)) if axis is None else (axis,) if np.ndim(axis) == 0 else tuple(axis)
+    if len(window) != len(axes):
+        raise ValueError("Must provide matching length window_shape and axis")
+    ndim = x.ndim
+    for length, which in zip(window, axes, strict=True):
+        which = normalize_axis(int(which), ndim)
+        count = x.shape[which] - length + 1
+        if count < 1:
+            raise ValueError("window shape cannot be larger than input array shape")
+        places = np.arange(count)[:, None] + np.arange(length)
+        x = np.moveaxis(p.index(x, places, spec=along(which, p.ARRAY)), which + 1, -1)
+    return x
 
 
 # ---------------------------------------------------------------- triangles and diagonals
@@ -496,14 +282,39 @@ def pad(array: Any, pad_width: Any, mode: Any = "constant", **kwargs: Any) -> An
 def tril(m: Any, /, k: int = 0) -> Any:
     """Same as `numpy.tril`."""
     m = as_array(m)
-    return where(np.tri(*m.shape[-2:], k=k, dtype=bool), m, 0)
+    return where(np.tri(*m.shape[-2:], k=k, dtype=bool), m, np.zeros((), m.dtype))
 
 
 @implements(np.triu)
 def triu(m: Any, /, k: int = 0) -> Any:
     """Same as `numpy.triu`."""
     m = as_array(m)
-    return where(~np.tri(*m.shape[-2:], k=k - 1, dtype=bool), m, 0)
+    return where(~np.tri(*m.shape[-2:], k=k - 1, dtype=bool), m, np.zeros((), m.dtype))
+
+
+def _square(arr: Any, least: int) -> tuple[int, ...]:
+    shape = shape_of(arr)
+    if len(shape) < least:
+        raise ValueError("input array must be 2-d" if least == 2 else "input array must be at least 2-d")
+    return shape
+
+
+@implements(np.tril_indices_from, zero=True)
+def tril_indices_from(arr: Any, k: int = 0) -> Any:
+    """Same as `numpy.tril_indices_from`."""
+    return np.tril_indices(_square(arr, 2)[-2], k, _square(arr, 2)[-1])
+
+
+@implements(np.triu_indices_from, zero=True)
+def triu_indices_from(arr: Any, k: int = 0) -> Any:
+    """Same as `numpy.triu_indices_from`."""
+    return np.triu_indices(_square(arr, 2)[-2], k, _square(arr, 2)[-1])
+
+
+@implements(np.diag_indices_from, zero=True)
+def diag_indices_from(arr: Any) -> Any:
+    """Same as `numpy.diag_indices_from`."""
+    return np.diag_indices_from(np.empty(shape_of(arr), np.int8))
 
 
 @implements(np.diagonal)
@@ -513,6 +324,8 @@ def diagonal(a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
     if a.ndim < 2:
         raise ValueError("diag requires an array of at least two dimensions")
     i, j = normalize_axis(axis1, a.ndim), normalize_axis(axis2, a.ndim)
+    if i == j:
+        raise ValueError("axis1 and axis2 cannot be the same")
     rest = tuple(k for k in range(a.ndim) if k not in (i, j))
     a = p.transpose(a, axes=(*rest, i, j))
     rows, columns = a.shape[-2:]
@@ -548,19 +361,3 @@ def diag(v: Any, k: int = 0) -> Any:
 def diagflat(v: Any, k: int = 0) -> Any:
     """Same as `numpy.diagflat`."""
     return diag(ravel(v), k)
-
-
-@implements(np.trim_zeros)
-def trim_zeros(filt: Any, trim: str = "fb", axis: Any = None) -> Any:
-    """Same as `numpy.trim_zeros` for one axis."""
-    values = filt.numpy() if hasattr(filt, "numpy") else np.asarray(filt)
-    nonzero = np.flatnonzero(values)
-    if not nonzero.size:
-        return filt[:0]
-    start = int(nonzero[0]) if "f" in trim.lower() else 0
-    stop = int(nonzero[-1]) + 1 if "b" in trim.lower() else len(values)
-    return filt[start:stop]
-
-
-def sequence_of(x: Any) -> Sequence[Any]:
-    return x if isinstance(x, list | tuple) else [x]

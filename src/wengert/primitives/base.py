@@ -95,7 +95,10 @@ class Primitive:
         REGISTRY[name] = self
 
     def __call__(self, *args: Any, **params: Any) -> Any:
-        return apply(self, args, params or NO_PARAMS)
+        for arg in args:
+            if isinstance(arg, Traced):
+                return apply(self, args, params or NO_PARAMS)
+        return self.evaluate(*args, **params)
 
     def __repr__(self) -> str:
         return f"<primitive {self.name}>"
@@ -152,15 +155,39 @@ def by_loop(primitive: Primitive) -> Rule:
         from .indexing import stack
 
         if size == 0:
-            raise UnsupportedFunction(f"{primitive.name} cannot be batched over an axis of length 0")
+            one = [np.zeros(arg.shape[1:], arg.dtype) if b else arg for arg, b in zip(args, batched, strict=True)]
+            shape, dtype = primitive.abstract(*one, **params)
+            if type(dtype) is tuple:
+                return tuple(np.zeros((0, *n), kind) for n, kind in zip(shape, dtype, strict=True))
+            return np.zeros((0, *shape), dtype)
         rows = [
             apply(primitive, [arg[k] if flag else arg for arg, flag in zip(args, batched, strict=True)], params)
             for k in range(size)
         ]
-        return stack(*rows, axis=0)
+        count = outputs_of(rows[0])
+        if count is None:
+            return stack(*rows, axis=0)
+        return tuple(stack(*(output(row, k) for row in rows), axis=0) for k in range(count))
 
     batch.loops = True  # type: ignore[attr-defined]
     return batch
+
+
+def outputs_of(result: Any) -> int | None:
+    """Return how many results a primitive gave, or None for the usual single one."""
+    kinds = result
+    if isinstance(result, Traced):
+        kinds = result._line.dtype if result._data is None else result._data  # type: ignore[union-attr]
+    return len(kinds) if type(kinds) is tuple else None
+
+
+def output(result: Any, position: int) -> Any:
+    """Return one of several results."""
+    if type(result) is tuple:
+        return result[position]
+    from .structural import pick
+
+    return pick(result, position=position)
 
 
 # ---------------------------------------------------------------- shapes and dtypes of arguments

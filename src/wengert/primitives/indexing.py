@@ -18,6 +18,7 @@ from ..errors import ShapeError
 from .base import Primitive, broadcast_shape, dtype_of, reads_nothing, result_dtype, shape_of
 
 ARRAY = "array"
+FULL = (None, None, None)  # the whole axis
 Spec = tuple[Any, ...]
 
 
@@ -62,7 +63,8 @@ reshape = linear(
 )
 
 
-def _inverse(axes: tuple[int, ...]) -> tuple[int, ...]:
+def inverse_axes(axes: tuple[int, ...]) -> tuple[int, ...]:
+    """Return the permutation that undoes a permutation of axes."""
     inverse = [0] * len(axes)
     for i, axis in enumerate(axes):
         inverse[axis] = i
@@ -72,7 +74,7 @@ def _inverse(axes: tuple[int, ...]) -> tuple[int, ...]:
 transpose = linear(
     "transpose",
     lambda x, axes: np.transpose(x, axes),
-    transpose=lambda ct, x, axes: transpose(ct, axes=_inverse(axes)),
+    transpose=lambda ct, x, axes: transpose(ct, axes=inverse_axes(axes)),
     abstract=lambda x, axes: (tuple(x.shape[axis] for axis in axes), x.dtype),
     batch=lambda size, batched, x, axes: transpose(x, axes=(0, *(axis + 1 for axis in axes))),
 )
@@ -184,7 +186,7 @@ def real_index(spec: Spec, arrays: Sequence[Any]) -> tuple[Any, ...]:
     return tuple(next(remaining) if part is ARRAY or part == ARRAY else part for part in static)
 
 
-def _layout(shape: tuple[int, ...], spec: Spec, arrays: Sequence[Any]) -> tuple[tuple[int, ...], int, int]:
+def layout_of(shape: tuple[int, ...], spec: Spec, arrays: Sequence[Any]) -> tuple[tuple[int, ...], int, int]:
     """Return the result's shape, where the index arrays' axes stand in it, and how many they are."""
     basic: list[int] = []
     axis = 0
@@ -214,6 +216,34 @@ def _layout(shape: tuple[int, ...], spec: Spec, arrays: Sequence[Any]) -> tuple[
     return (*basic[:place], *middle, *basic[place:]), place, len(middle)
 
 
+def compose(shape: tuple[int, ...], outer: Spec, inner: Spec) -> Spec | None:
+    """Return the spec of `x[outer][inner]` for an `x` of the given shape, or None where new axes are in the way.
+
+    Integers and slices only.
+    """
+    if None in outer or None in inner:
+        return None
+    parts: list[Any] = []
+    remaining = iter(inner)
+    for axis, n in enumerate(shape):
+        part = outer[axis] if axis < len(outer) else FULL
+        if type(part) is int:
+            parts.append(part)
+            continue
+        places = range(*slice(*part).indices(n))
+        further = next(remaining, FULL)
+        if type(further) is int:
+            parts.append(places[further])
+            continue
+        places = places[slice(*further)]
+        if not places:
+            parts.append((0, 0, None))
+        else:
+            stop = places.stop if places.stop >= 0 else None
+            parts.append((places.start, stop, places.step))
+    return tuple(parts)
+
+
 def _batch_index(
     size: int, batched: Sequence[bool], shape: tuple[int, ...], arrays: Sequence[Any], spec: Spec
 ) -> tuple[Spec, list[Any], tuple[int, ...]]:
@@ -223,11 +253,11 @@ def _batch_index(
     """
     full = (None, None, None)
     one = tuple(np.broadcast_to(np.intp(0), shape_of(a)[flag:]) for a, flag in zip(arrays, batched, strict=True))
-    result, place, count = _layout(shape, spec, one)
+    result, place, count = layout_of(shape, spec, one)
     ndim = len(result)
     if not any(batched):
         new_spec, new_arrays = (full, *spec), list(arrays)
-        _, new_place, _ = _layout((size, *shape), new_spec, new_arrays)
+        _, new_place, _ = layout_of((size, *shape), new_spec, new_arrays)
         if not arrays or new_place == place + 1:
             return new_spec, new_arrays, tuple(range(ndim + 1))
         # separated index arrays: their axes come first, the batch axis right behind them
@@ -256,7 +286,7 @@ index = linear(
     "index",
     lambda x, *arrays, spec: x[real_index(spec, arrays)],
     transpose=lambda ct, x, *arrays, spec: index_add(ct, *arrays, spec=spec, shape=x.shape),
-    abstract=lambda x, *arrays, spec: (_layout(x.shape, spec, arrays)[0], x.dtype),
+    abstract=lambda x, *arrays, spec: (layout_of(x.shape, spec, arrays)[0], x.dtype),
     batch=_index_batch,
 )
 
@@ -278,7 +308,7 @@ def _index_add_batch(
         v = broadcast_to(v, shape=(size, *shape_of(v)))
     spec, arrays_, axes = _batch_index(size, batched[1:], shape, arrays, spec)
     if axes != tuple(range(len(axes))):
-        v = transpose(v, axes=_inverse(axes))
+        v = transpose(v, axes=inverse_axes(axes))
     return index_add(v, *arrays_, spec=spec, shape=(size, *shape))
 
 
@@ -328,7 +358,7 @@ def _index_set_batch(size: int, batched: Sequence[bool], x: Any, v: Any, *arrays
     x, v = _spread(size, batched[:2], (x, v))
     spec, arrays_, axes = _batch_index(size, batched[2:], x.shape[1:], arrays, spec)
     if axes != tuple(range(len(axes))):
-        v = transpose(v, axes=_inverse(axes))
+        v = transpose(v, axes=inverse_axes(axes))
     return index_set(x, v, *arrays_, spec=spec)
 
 

@@ -236,7 +236,7 @@ def _running(name: str, ufunc: np.ufunc) -> Primitive:
 # ---------------------------------------------------------------- results that are integers or booleans
 
 
-class _Unrecorded(Primitive):
+class Unrecorded(Primitive):
     """A primitive whose result is an index or a truth value: there is nothing to differentiate."""
 
     __slots__ = ()
@@ -249,7 +249,7 @@ class _Unrecorded(Primitive):
 def _discrete(
     name: str, function: Callable[..., Any], dtype: Any, shape: Callable[..., Any], shift: Callable[..., Any]
 ) -> Primitive:
-    primitive = _Unrecorded(
+    primitive = Unrecorded(
         name,
         function,
         abstract=lambda x, **params: (shape(x, **params), np.dtype(dtype)),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from .base import Primitive, reads_nothing, result_dtype, shape_of
@@ -16,6 +17,16 @@ alias = linear(
     family="structural",
 )
 """The same value as a fresh line: the input of an inner derivative, so that two derivatives never mix."""
+
+watch = linear(
+    "watch",
+    lambda x: x,
+    transpose=lambda ct, x: ct,
+    abstract=lambda x: (shape_of(x), result_dtype(x)),
+    batch=lambda size, batched, x: x,
+    family="structural",
+)
+"""The same value as a fresh line from which on a tape watches it: only what is done with it later counts there."""
 
 stop_gradient = Primitive(
     "stop_gradient",
@@ -43,6 +54,24 @@ class Partial:
         parts = cotangents.setdefault(line, [None] * len(line.shape))
         known = parts[self.position]
         parts[self.position] = self.value if known is None else known + self.value
+
+
+class Deferred:
+    """Tangents of a primitive with several outputs, each computed when it is first picked.
+
+    A tangent that does not exist (of an eigenvector, where eigenvalues coincide) raises only if it is used.
+    """
+
+    __slots__ = ("rules", "values")
+
+    def __init__(self, *rules: Callable[[], Any]) -> None:
+        self.rules = rules
+        self.values: dict[int, Any] = {}
+
+    def __getitem__(self, position: int) -> Any:
+        if position not in self.values:
+            self.values[position] = self.rules[position]()
+        return self.values[position]
 
 
 def _pick_jvp(tangents: Any, _out: Any, _x: Any, position: int) -> Any:

@@ -9,6 +9,7 @@ import numpy as np
 
 from ..primitives.elementwise import cast
 from ..primitives.indexing import broadcast_to
+from ..primitives.structural import Deferred
 from ..recording import Line
 from .reverse import Arguments, arguments_of
 
@@ -43,7 +44,7 @@ def push_forward(
 
 def fit_tangent(tangent: Any, line: Line) -> Any:
     """Broadcast and cast a tangent to the shape and dtype of its line."""
-    if type(tangent) is tuple:
+    if type(tangent) is tuple or type(tangent) is Deferred:  # of a primitive with several outputs
         return tangent
     if tangent.shape != line.shape:
         tangent = broadcast_to(tangent, shape=line.shape)

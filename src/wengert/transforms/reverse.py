@@ -81,59 +81,87 @@ def gradient(target: Line, seed: Any, sources: Sequence[Line], session: Session)
                 seen.add(parent)
                 order.append(parent)
     order.sort(key=_by_sequence, reverse=True)
-    cotangents = {target: seed}
-    for source in sources:
-        seen.discard(source)
+    if any(source.primitive is not None for source in sources):
+        wanted = set(sources)
+        order = [line for line in order if line not in wanted]
+    cotangents = sweep(order, {target: seed}, sources)
+    for line in order:
+        line.inputs = line.values = ()
+        line.out = None
+    return cotangents
+
+
+def sweep(order: Sequence[Line], seeds: dict[Line, Any], sources: Sequence[Line]) -> dict[Line, Any]:
+    """Return the cotangents of `sources` by rules on plain arrays, with no look at which inputs need one.
+
+    `order` is that of the pass, last line first, without the sources.
+    """
+    # Products with an infinite slope that a mask has cut give 0 * inf = NaN and should give 0. Looking for that in
+    # every product costs a third of the pass, so it is done only where a NaN has come out at the end.
     with np.errstate(all="ignore"):
-        for line in order:
-            if line not in seen:
-                continue
-            cotangent = cotangents.pop(line, None)
-            primitive = line.primitive
-            if cotangent is None or primitive is None:
-                continue
-            if primitive.plain and line.dtype.kind == "f":
-                values, out, partials = line.values, line.out, primitive.partials
-                i = 0
-                for parent in line.inputs:
-                    if parent is not None:
-                        partial = partials[i]
-                        if partial.__class__ is _FUNCTION:
-                            value = cotangent * partial(out, *values)
-                        elif partial == 1:
-                            value = cotangent
-                        elif partial is None:
-                            i += 1
-                            continue
-                        else:
-                            value = cotangent * partial
-                        if value.shape != parent.shape or value.dtype is not parent.dtype:
-                            value = fit(value, parent)
-                        if parent in cotangents:
-                            value = cotangents[parent] + value
-                        cotangents[parent] = value
-                    i += 1
-            elif primitive.vjp is not None:
-                out, args = arguments_of(line, None)
-                needs = [parent is not None for parent in line.inputs]
-                found = primitive.vjp(cotangent, out, *args, needs=needs, **line.params)
-                for parent, value in zip(line.inputs, found, strict=True):
-                    if value is None or parent is None:
+        cotangents = _sweep(order, dict(seeds), False)
+        if any(_has_nan(cotangents[source]) for source in sources if source in cotangents):
+            cotangents = _sweep(order, dict(seeds), True)
+    return {line: cotangents[line] for line in sources if line in cotangents}
+
+
+def _has_nan(value: Any) -> bool:
+    flat = value.ravel()
+    total = flat.dot(flat)
+    return bool(total != total)
+
+
+def _sweep(order: Sequence[Line], cotangents: dict[Line, Any], careful: bool) -> dict[Line, Any]:
+    """Pass cotangents from each line to its inputs; `careful` products are 0 where the cotangent is."""
+    take = cotangents.pop
+    for line in order:
+        primitive = line.primitive
+        if primitive is None:
+            continue
+        cotangent = take(line, None)
+        if cotangent is None:
+            continue
+        if primitive.plain and (line.dtype is _DOUBLE or line.dtype.kind == "f") and not (careful or line.params):
+            values, out, partials = line.values, line.out, primitive.partials
+            i = 0
+            for parent in line.inputs:
+                if parent is not None:
+                    partial = partials[i]
+                    if partial.__class__ is _FUNCTION:
+                        value = cotangent * partial(out, *values)
+                    elif partial == 1:
+                        value = cotangent
+                    elif partial is None:
+                        i += 1
                         continue
-                    if value.__class__ is Partial:
-                        value.add_to(cotangents, parent)
-                        continue
+                    else:
+                        value = cotangent * partial
                     if value.shape != parent.shape or value.dtype is not parent.dtype:
                         value = fit(value, parent)
                     if parent in cotangents:
                         value = cotangents[parent] + value
                     cotangents[parent] = value
-            line.inputs = line.values = ()
-            line.out = None
-    return {line: cotangents[line] for line in sources if line in cotangents}
+                i += 1
+        elif primitive.vjp is not None:
+            out, args = arguments_of(line, None)
+            needs = [parent is not None for parent in line.inputs]
+            found = primitive.vjp(cotangent, out, *args, needs=needs, **line.params)
+            for parent, value in zip(line.inputs, found, strict=True):
+                if value is None or parent is None:
+                    continue
+                if value.__class__ is Partial:
+                    value.add_to(cotangents, parent)
+                    continue
+                if value.shape != parent.shape or value.dtype is not parent.dtype:
+                    value = fit(value, parent)
+                if parent in cotangents:
+                    value = cotangents[parent] + value
+                cotangents[parent] = value
+    return cotangents
 
 
 _FUNCTION = type(lambda: None)
+_DOUBLE = np.dtype(np.float64)
 _by_sequence = attrgetter("sequence")
 
 
@@ -144,6 +172,7 @@ def backpropagate(
     wrapper: type | None = None,
     release: bool = False,
     arguments: Arguments = arguments_of,
+    observer: Any = None,
 ) -> dict[Line, Any]:
     """Return the cotangent of each source that a cotangent reaches.
 
@@ -160,6 +189,9 @@ def backpropagate(
         Forget each line's saved values as soon as its rule has run.
     arguments : callable
         Where a line's values come from, if not from the line itself.
+    observer : optional
+        Sees, and may replace, each line's complete cotangent (`arrive(line, cotangent)`) and what its rule found
+        (`leave(line, cotangent, found)`).
     """
     wanted = set(sources)
     active = set(lines)
@@ -167,6 +199,8 @@ def backpropagate(
     with np.errstate(all="ignore"):
         for line in reversed(lines):
             cotangent = cotangents.pop(line, None)
+            if observer is not None and cotangent is not None:
+                cotangent = observer.arrive(line, cotangent)
             if line in wanted:
                 if cotangent is not None:
                     result[line] = cotangent
@@ -183,6 +217,8 @@ def backpropagate(
                 continue
             out, args = arguments(line, wrapper)
             found = primitive.vjp(cotangent, out, *args, needs=needs, **line.params)
+            if observer is not None:
+                found = observer.leave(line, cotangent, found)
             for parent, need, value in zip(inputs, needs, found, strict=True):
                 if not need or value is None:
                     continue

@@ -1,0 +1,60 @@
+"""What to try when a derivative was about to be lost, guessed from the line of user code that did it.
+
+Only hints: nothing is decided here, and a line that fits no rule gets the general one.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+
+_NUMPY_FRAMES = {
+    "_vectorize_call": "wengert.numpy.vectorize instead of np.vectorize (NumPy's own admits no foreign type)",
+    "_get_ufunc_and_otypes": "wengert.numpy.vectorize instead of np.vectorize (NumPy's own admits no foreign type)",
+    "mapdomain": "wengert.numpy.polynomial.evaluate(p, x) instead of p(x) (NumPy's class admits no foreign type)",
+    "as_strided": "np.lib.stride_tricks.sliding_window_view, or indexing, instead of as_strided",
+}
+
+_LINES = (
+    (re.compile(r"\bc?math\.(\w+)\("), "np.{0}(...) instead of math.{0}(...)"),
+    (
+        re.compile(r"\bnp\.(?:as)?array\(\s*[\[(]"),
+        "np.stack([...]), np.array([...], like=x) or wengert.numpy.array([...]) instead of np.array([...])",
+    ),
+    (
+        re.compile(r"\b(np\.(?:zeros|ones|full|empty)\([^)]*\))\s*\["),
+        "np.zeros_like(x), or {0} with like=x, instead of the plain array",
+    ),
+    (
+        re.compile(r"^([A-Za-z_][\w.]*)\s*\[.*\]\s*(?:[-+*/%@&|^]|\*\*|//)?=(?!=)"),
+        "make `{0}` with np.zeros_like(x) instead of np.zeros(...) (np.empty_like, np.zeros(..., like=x) and "
+        "x.copy() do as well)",
+    ),
+    (
+        re.compile(r"^([A-Za-z_][\w.]*)\s*(?:[-+*/%@&|^]|\*\*|//)=(?!=)"),
+        "make `{0}` with np.zeros_like(x) instead of np.zeros(...), or write {0} = {0} + ... ",
+    ),
+    (re.compile(r"\bout\s*="), "a buffer made with np.zeros_like(x) or np.empty_like(x) for out="),
+    (re.compile(r"\b(float|int|complex)\("), "x itself instead of {0}(x), or x.numpy() if no derivative is wanted"),
+    (re.compile(r"\.(?:item|tolist)\("), "x itself, or x.numpy() if no derivative is wanted"),
+)
+
+_GENERAL = (
+    "NumPy functions on the tensor itself (np.sin, not math.sin; a buffer from np.zeros_like(x), not np.zeros(n)), "
+    "np.stack instead of np.array([...]), or x.numpy() if no derivative is wanted"
+)
+
+
+def advice(where: str) -> str:
+    """Return one line to try, for a user line as `errors.user_line` gives it."""
+    frame = sys._getframe(1)
+    while frame is not None:
+        if "numpy" in frame.f_code.co_filename and frame.f_code.co_name in _NUMPY_FRAMES:
+            return _NUMPY_FRAMES[frame.f_code.co_name]
+        frame = frame.f_back  # type: ignore[assignment]
+    source = where.split(": ", 1)[1] if ": " in where else ""
+    for pattern, hint in _LINES:
+        found = pattern.search(source)
+        if found:
+            return hint.format(*found.groups())
+    return _GENERAL

@@ -1,0 +1,483 @@
+"""`backward` and `grad`: PyTorch's engine as an observer of the core's reverse pass.
+
+The pass itself is `transforms.reverse.backpropagate`; here stand hooks, the filling of `.grad`, freed graphs, edited
+values and NaN detection.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextvars import ContextVar
+from typing import Any
+
+import numpy as np
+
+from ... import tensor as core
+from ...errors import ArgumentError, GraphDtypeError, GraphError, GraphShapeError, NotConnected, StructureError, user_line
+from ...modes import Recording
+from ...primitives.structural import Partial
+from ...recording import AMBIENT, Line, Traced, current, depends, is_live, leaf, wrap
+from ...transforms.reverse import arguments_of, backpropagate, fit
+from ...views import become
+from .graph import FREED, GradientEdge, check_unedited, find_notes, free, name_of
+from .tensor import Tensor
+
+# Whether NaNs in gradients are looked for.
+detect_nan: ContextVar[bool] = ContextVar("wengert_torch_detect_nan", default=False)
+
+
+def to_torch(value: Any, graph: bool = False) -> Tensor:
+    """Return an array or core tensor as a tensor of this family, with its graph or without."""
+    if isinstance(value, Traced):
+        return wrap(Tensor.family, value._data, value._line if graph or value._data is None else None)
+    return wrap(Tensor.family, value)
+
+
+def to_core(value: Any, graph: bool) -> Any:
+    """Return a tensor as the core's rules want it: an array, or a core tensor where its graph matters."""
+    if not isinstance(value, Traced):
+        return value
+    if value._data is None or (graph and is_live(value._line, current())):
+        return wrap(core.Tensor, value._data, value._line)
+    return value._data
+
+
+class _Pass:
+    """One backward pass: what happens at each line beside its rule.
+
+    Attributes
+    ----------
+    keep : bool
+        Whether saved values stay for another pass.
+    graph : bool
+        Whether the gradient is itself recorded.
+    fills : bool
+        Whether leaves get what arrives added to their `.grad`.
+    """
+
+    __slots__ = ("_delivered", "fills", "graph", "keep", "nan")
+
+    def __init__(self, keep: bool, graph: bool, fills: bool, seeds: Sequence[Any]) -> None:
+        self.keep = keep
+        self.graph = graph
+        self.fills = fills
+        self.nan = detect_nan.get()
+        self._delivered = {id(seed) for seed in seeds}
+
+    # ------------------------------------------------------------ called by the reverse pass
+
+    def arguments(self, line: Line, wrapper: type | None) -> tuple[Any, list[Any]]:
+        """Return what the line's rule reads; freed or edited values are errors."""
+        if line.values is FREED:
+            raise GraphError(
+                f"trying to backward through the graph a second time: the values that {name_of(line)} saved are freed",
+                where=user_line(),
+                why="a backward pass frees them as it goes",
+                hint="retain_graph=True in the pass before this one",
+            )
+        check_unedited(line)
+        return arguments_of(line, wrapper)
+
+    def arrive(self, line: Line, cotangent: Any) -> Any:
+        """Run the hooks of the line's tensor, and keep or accumulate its gradient."""
+        notes = find_notes(line)
+        if notes is None or type(cotangent) is list:
+            return cotangent
+        for hook in list(notes.hooks.values()):
+            cotangent = self._replaced(hook, hook(to_torch(cotangent, self.graph)), cotangent)
+        for reference in notes.retained:
+            tensor = reference()
+            if tensor is not None:
+                self.fill(tensor, cotangent)
+        for hook in list(notes.before.values()):
+            result = hook((to_torch(cotangent, self.graph),))
+            if result is not None:
+                cotangent = self._replaced(hook, result[0] if isinstance(result, tuple) else result, cotangent)
+        if self.fills and line.primitive is None and notes.leaf is not None:
+            tensor = notes.leaf()
+            if tensor is not None and tensor._line is line:
+                self.fill(tensor, cotangent)
+                for hook in list(notes.filled.values()):
+                    hook(tensor)
+        return cotangent
+
+    def leave(self, line: Line, cotangent: Any, found: Any) -> Any:
+        """Run the node's hooks, look for NaN, and free what the line saved."""
+        notes = find_notes(line)
+        if self.nan:
+            self._check_nan(line, notes, found)
+        if notes is not None and notes.after:
+            given = tuple(
+                None if value is None or type(value) is Partial else fit(value, parent) if parent is not None else value
+                for value, parent in zip(found, line.inputs, strict=True)
+            )
+            for hook in list(notes.after.values()):
+                result = hook(
+                    tuple(None if value is None else to_torch(value, self.graph) for value in given),
+                    (to_torch(cotangent, self.graph),),
+                )
+                if result is not None:
+                    result = result if isinstance(result, tuple) else (result,)
+                    if len(result) != len(given):
+                        raise GraphError(
+                            f"a hook of {name_of(line)} returned {len(result)} gradients, but the node has {len(given)}"
+                        )
+                    given = tuple(
+                        value if new is None else self._replaced(hook, new, value)
+                        for new, value in zip(result, given, strict=True)
+                    )
+            found = tuple(
+                old if type(old) is Partial else new for old, new in zip(found, given, strict=True)
+            )
+        if not self.keep:
+            free(line)
+        return found
+
+    # ------------------------------------------------------------
+
+    def _replaced(self, hook: Any, result: Any, before: Any) -> Any:
+        if result is None:
+            return before
+        name = getattr(hook, "__name__", type(hook).__name__)
+        if not isinstance(result, Traced):
+            raise StructureError(
+                f"the hook {name!r} returned {type(result).__name__}; a hook returns a tensor or None",
+                hint="return None to leave the gradient as it is",
+            )
+        if before is not None and tuple(result.shape) != tuple(before.shape):  # type: ignore[attr-defined]
+            raise GraphShapeError(
+                f"the hook {name!r} has changed the size of the gradient from {tuple(before.shape)} to "
+                f"{tuple(result.shape)}"  # type: ignore[attr-defined]
+            )
+        if before is not None and result.dtype != before.dtype:  # type: ignore[attr-defined]
+            raise GraphDtypeError(
+                f"the hook {name!r} has changed the dtype of the gradient from {before.dtype} to "
+                f"{np.dtype(result.dtype)}"  # type: ignore[attr-defined]
+            )
+        return to_core(result, self.graph)
+
+    def _check_nan(self, line: Line, notes: Any, found: Any) -> None:
+        for i, value in enumerate(found):
+            data = value.value if type(value) is Partial else value
+            data = data._data if isinstance(data, Traced) else data
+            if isinstance(data, np.ndarray | np.generic) and data.dtype.kind in "fc" and bool(np.any(np.isnan(data))):
+                raise GraphError(
+                    f"function {name_of(line)!r} returned nan values in its {i}th output",
+                    where=notes.where if notes is not None else "",
+                    hint="'At' is the line of the forward operation",
+                )
+
+    def fill(self, tensor: Any, cotangent: Any) -> None:
+        """Add to a tensor's `.grad`."""
+        known = tensor._grad
+        if known is None:
+            tensor._grad = self.own(cotangent)
+        elif self.graph:
+            tensor._grad = known + to_torch(cotangent, True)
+        else:
+            data = cotangent._data if isinstance(cotangent, Traced) else cotangent
+            become(known, known._data + data, None)
+
+    def own(self, cotangent: Any) -> Tensor:
+        """Return a gradient as a tensor whose memory nobody else writes to."""
+        result = to_torch(cotangent, self.graph)
+        data = result._data
+        if type(data) is np.ndarray:
+            if data.base is not None or not data.flags.writeable or id(data) in self._delivered:
+                result._data = data.copy()
+            self._delivered.add(id(result._data))
+        return result
+
+
+# ---------------------------------------------------------------- the two entries
+
+
+def _sequence(value: Any, what: str) -> list[Any]:
+    if isinstance(value, Traced | GradientEdge):
+        return [value]
+    if isinstance(value, list | tuple):
+        return list(value)
+    raise StructureError(f"{what} must be a tensor or a sequence of tensors, not {type(value).__name__}")
+
+
+def _line_of(value: Any, what: str, i: int) -> Line:
+    if isinstance(value, GradientEdge):
+        return value.node._line
+    if not isinstance(value, Traced):
+        raise StructureError(f"{what} {i} must be a tensor, not {type(value).__name__}")
+    line = value._line
+    if line is None or not Tensor.requires_grad.fget(value):  # type: ignore[attr-defined]
+        raise GraphError(
+            f"element {i} of the {what}s does not require grad and does not have a grad_fn",
+            where=user_line(),
+            why="nothing was recorded that leads to it",
+            hint="requires_grad=True for the leaves; create_graph=True if it is itself a gradient",
+        )
+    return line
+
+
+def _seed(output: Any, line: Line, gradient: Any, i: int, graph: bool, batched: bool = False) -> Any:
+    shape, dtype = line.shape, line.dtype
+    if gradient is None:
+        size = 1
+        for n in shape:
+            size *= n
+        if size != 1:
+            raise GraphShapeError(
+                f"grad can be implicitly created only for scalar outputs; output {i} has shape {tuple(shape)}",
+                where=user_line(),
+                hint="y.sum().backward(), or pass a gradient of the output's shape",
+            )
+        if dtype.kind == "c":
+            raise GraphDtypeError(
+                f"grad can be implicitly created only for real scalar outputs; output {i} is torch.{dtype}",
+                where=user_line(),
+                hint="pass a gradient, or take y.real or y.abs()",
+            )
+        return np.ones(shape, dtype)
+    if not isinstance(gradient, Traced):
+        raise StructureError(
+            f"gradients can be either tensors or None, but got {type(gradient).__name__}", where=user_line()
+        )
+    given = tuple(gradient.shape)[1:] if batched else tuple(gradient.shape)  # type: ignore[attr-defined]
+    if given != tuple(shape):
+        raise GraphShapeError(
+            f"mismatch in shape: gradient {i} has shape {given}{' per batch entry' if batched else ''}, but output {i} "
+            f"has shape {tuple(shape)}",
+            where=user_line(),
+        )
+    kind = gradient.dtype.kind  # type: ignore[attr-defined]
+    if (kind == "c") != (dtype.kind == "c"):
+        raise GraphDtypeError(
+            f"mismatch in dtype: gradient {i} is {gradient.dtype!r}, but output {i} is torch.{dtype}",  # type: ignore[attr-defined]
+            where=user_line(),
+            why="a real quantity has no complex gradient, and the other way round",
+        )
+    seed = to_core(gradient, graph)
+    return seed if seed.dtype == dtype else seed.astype(dtype)
+
+
+def _check_context(lines: Sequence[Line], graph: bool, name: str) -> None:
+    """Refuse a gradient without a graph where an enclosing derivative would need that graph."""
+    recorder = current()
+    if graph or recorder is None or recorder is AMBIENT:
+        return
+    if any(line.session.live_in is recorder for line in lines):
+        raise GraphError(
+            f"{name}: an enclosing derivative is being recorded, but create_graph is False",
+            where=user_line(),
+            why="the gradient would be a constant, and the enclosing derivative would come out as zero",
+            hint="create_graph=True, or torch.func.grad, which nests",
+        )
+
+
+def _reachable(roots: Sequence[Line]) -> tuple[list[Line], list[Line]]:
+    """Return all lines that lead to the roots, in order, and the leaves among them."""
+    seen = set(roots)
+    stack = list(seen)
+    while stack:
+        for parent in stack.pop().inputs:
+            if parent is not None and parent not in seen:
+                seen.add(parent)
+                stack.append(parent)
+    lines = sorted(seen, key=lambda line: line.sequence)
+    return lines, [line for line in lines if line.primitive is None]
+
+
+def backward(
+    tensors: Any,
+    grad_tensors: Any = None,
+    retain_graph: bool | None = None,
+    create_graph: bool = False,
+    grad_variables: Any = None,
+    inputs: Any = None,
+) -> None:
+    """Add the gradient of the sum of `tensors` to the `.grad` of the leaves they depend on.
+
+    Parameters
+    ----------
+    tensors : tensor or sequence of tensors
+    grad_tensors : tensor, None or sequence of these
+        A cotangent per tensor; None for tensors of one element.
+    retain_graph : bool, optional
+        Whether saved values stay, so that another pass can follow; `create_graph` if not given.
+    create_graph : bool
+        Whether the gradient is recorded, so that it can be differentiated.
+    inputs : tensor or sequence of tensors, optional
+        Fill the `.grad` of these only; they need not be leaves.
+
+    Raises
+    ------
+    GraphError
+        If a tensor has no graph, or its graph was freed or edited.
+    GraphShapeError, GraphDtypeError, StructureError
+        If a cotangent does not fit its tensor.
+    """
+    outputs = _sequence(tensors, "tensors")
+    targets = None if inputs is None else _sequence(inputs, "inputs")
+    if targets is not None and not targets:
+        raise GraphError("the `inputs` argument to backward() cannot be empty", where=user_line())
+    gradients = _matched(grad_tensors if grad_tensors is not None else grad_variables, len(outputs))
+    lines_out = [_line_of(output, "tensor", i) for i, output in enumerate(outputs)]
+    _check_context(lines_out, create_graph, "backward")
+    with Recording(create_graph or current() is not None):
+        seeds = _seeds(outputs, lines_out, gradients, create_graph)
+        keep = create_graph if retain_graph is None else retain_graph
+        visitor = _Pass(keep, create_graph, targets is None, list(seeds.values()))
+        if targets is None:
+            lines, sources = _reachable(lines_out)
+        else:
+            sources = [_source_line(target) for target in targets]
+            lines = depends(lines_out, sources)
+        found = _run(lines, seeds, sources, visitor)
+        for target, source in zip(targets or (), sources):
+            if source in found:
+                visitor.fill(target, found[source])
+
+
+def _run(lines: Sequence[Line], seeds: dict[Line, Any], sources: Sequence[Line], visitor: _Pass) -> dict[Line, Any]:
+    wrapper = core.Tensor if visitor.graph else None
+    return backpropagate(
+        lines, dict(seeds), sources, wrapper, arguments=visitor.arguments, observer=visitor
+    )
+
+
+def _matched(gradients: Any, count: int) -> list[Any]:
+    if gradients is None:
+        return [None] * count
+    given = [gradients] if isinstance(gradients, Traced) else gradients
+    if not isinstance(given, list | tuple):
+        raise StructureError(
+            f"gradients can be either tensors or None, but got {type(gradients).__name__}", where=user_line()
+        )
+    if len(given) != count:
+        raise GraphError(f"got {count} tensors and {len(given)} gradients", where=user_line())
+    return list(given)
+
+
+def _seeds(
+    outputs: Sequence[Any], lines: Sequence[Line], gradients: Sequence[Any], graph: bool, batched: bool = False
+) -> dict[Line, Any]:
+    seeds: dict[Line, Any] = {}
+    for i, (output, line, gradient) in enumerate(zip(outputs, lines, gradients, strict=True)):
+        seed = _seed(output, line, gradient, i, graph, batched)
+        seeds[line] = seeds[line] + seed if line in seeds else seed
+    return seeds
+
+
+def _source_line(value: Any) -> Line:
+    if isinstance(value, GradientEdge):
+        return value.node._line
+    if not isinstance(value, Traced):
+        raise StructureError(f"inputs must be tensors, not {type(value).__name__}")
+    line = value._line
+    if line is None or not Tensor.requires_grad.fget(value):  # type: ignore[attr-defined]
+        raise GraphError(
+            "one of the differentiated tensors does not require grad", where=user_line(), hint="requires_grad_()"
+        )
+    return line
+
+
+def grad(
+    outputs: Any,
+    inputs: Any,
+    grad_outputs: Any = None,
+    retain_graph: bool | None = None,
+    create_graph: bool = False,
+    allow_unused: bool | None = None,
+    is_grads_batched: bool = False,
+    materialize_grads: bool = False,
+) -> Any:
+    """Return the gradient of the sum of `outputs` by each of `inputs`, without filling `.grad`.
+
+    Parameters
+    ----------
+    outputs, inputs : tensor or sequence of tensors
+        `inputs` may be a dict, which gives a dict; edges of the graph (`graph.get_gradient_edge`) count as tensors.
+    grad_outputs : tensor, None or sequence of these
+        A cotangent per output; None for outputs of one element.
+    retain_graph, create_graph : bool
+        See `backward`.
+    allow_unused : bool, optional
+        Whether an input that the outputs do not depend on gives None; otherwise it is an error.
+    is_grads_batched : bool
+        Whether `grad_outputs` have one more leading axis, and so has the result.
+    materialize_grads : bool
+        Zeros instead of None for unused inputs.
+
+    Raises
+    ------
+    GraphError, GraphShapeError, GraphDtypeError, StructureError
+        As `backward`.
+    NotConnected
+        If an input is unused and that is not allowed.
+    ArgumentError
+        If `materialize_grads` is true and `allow_unused` false.
+
+    Examples
+    --------
+    >>> import wengert.compat.torch as torch
+    >>> x = torch.tensor([1.0, 2.0], requires_grad=True)
+    >>> torch.autograd.grad((x**3).sum(), x)
+    (tensor([ 3., 12.]),)
+    """
+    if materialize_grads and allow_unused is False:
+        raise ArgumentError("grad: materialize_grads=True needs allow_unused=True, or leave it out", where=user_line())
+    names = list(inputs) if isinstance(inputs, dict) else None
+    targets = list(inputs.values()) if isinstance(inputs, dict) else _sequence(inputs, "inputs")
+    outs = _sequence(outputs, "outputs")
+    gradients = _matched(grad_outputs, len(outs))
+    lines_out = [_line_of(out, "output", i) for i, out in enumerate(outs)]
+    sources = [_source_line(target) for target in targets]
+    _check_context(lines_out, create_graph, "grad")
+    keep = create_graph if retain_graph is None else retain_graph
+    with Recording(create_graph or current() is not None):
+        seeds = _seeds(outs, lines_out, gradients, create_graph, is_grads_batched)
+        lines = depends(lines_out, sources)
+        reached = set(lines)
+        visitor = _Pass(keep, create_graph, False, list(seeds.values()))
+        if is_grads_batched:
+            found = _batched(lines, seeds, sources, visitor)
+        else:
+            found = _run(lines, seeds, sources, visitor)
+        results: list[Any] = []
+        for i, (target, line) in enumerate(zip(targets, sources, strict=True)):
+            if line in found:
+                results.append(visitor.own(found[line]))
+            elif materialize_grads or (line in reached and allow_unused):
+                results.append(wrap(Tensor.family, np.zeros(line.shape, line.dtype)))
+            elif line in reached:  # connected, but every path has derivative zero
+                results.append(wrap(Tensor.family, np.zeros(line.shape, line.dtype)))
+            elif allow_unused:
+                results.append(None)
+            else:
+                raise NotConnected(
+                    f"grad: the differentiated tensor at index {i} was not used in the graph",
+                    where=user_line(),
+                    hint="allow_unused=True for None, materialize_grads=True for zeros",
+                )
+    return dict(zip(names, results, strict=True)) if names is not None else tuple(results)
+
+
+def _batched(
+    lines: Sequence[Line], seeds: dict[Line, Any], sources: Sequence[Line], visitor: _Pass
+) -> dict[Line, Any]:
+    """Run one pass per entry of the leading axis and stack the results."""
+    size = next(iter(seeds.values())).shape[0]
+    keep, visitor.keep = visitor.keep, True
+    rows = []
+    for k in range(size):
+        if k == size - 1:
+            visitor.keep = keep
+        rows.append(_run(lines, {line: seed[k] for line, seed in seeds.items()}, sources, visitor))
+    reached = {line for row in rows for line in row}
+    return {
+        line: np.stack([row[line] if line in row else np.zeros(line.shape, line.dtype) for row in rows])
+        for line in sources
+        if line in reached
+    }
+
+
+def fresh_leaf(data: np.ndarray) -> Any:
+    """Return a tensor around an array that is a leaf of its own, without a place for its gradient."""
+    return wrap(Tensor.family, data, leaf(data.shape, data.dtype, AMBIENT.session))

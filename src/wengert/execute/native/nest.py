@@ -1,0 +1,525 @@
+"""Loop nests: one kernel computes several stored values over one domain, in an order chosen from their memory accesses.
+
+A nest is built by pulling the expressions of its roots over the domain; where an index map asks for it, the domain is
+split or cut and pulled again. Then loops whose accesses run on contiguously are merged, the loop with most unit strides
+goes inside, short loops are unrolled, and the code of one body is written; LLVM vectorises it.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from ...program import Program
+from . import scalars
+from .affine import CutVariable, Domain, Index, SplitVariable
+from .ir import BOOL, I8, Code, Kind, Value, constant, literal
+from .pull import Layout, MustStore, Node, Puller
+
+MOST_BOXES = 40
+UNROLL = 4  # loops this short may be unrolled inside of others
+UNROLLED_NODES = 400
+
+
+class Root:
+    """One value that a nest writes.
+
+    Parameters
+    ----------
+    value : int
+        Number of the stored value, or -1 for a check that has none.
+    shape : tuple of int
+        The domain.
+    pull : callable
+        `(puller, axes) -> Node`, the element to write.
+    place : callable
+        `(puller, axes) -> Index`, where.
+    reduction : str or None
+        How elements of the same place combine; None stores.
+    reduced : frozenset of int
+        Domain axes that are summed over. A scatter has none: its places repeat in memory.
+    ordered : bool
+        Whether the elements must be written in C order, one after another.
+    scatter : bool
+        Whether several elements may have one place in memory.
+    """
+
+    __slots__ = ("kind", "ordered", "place", "pull", "reduced", "reduction", "scatter", "shape", "value")
+
+    def __init__(
+        self,
+        value: int,
+        kind: Kind,
+        shape: Sequence[int],
+        pull: Callable[[Puller, tuple[Index, ...]], Node],
+        place: Callable[[Puller, tuple[Index, ...]], Index],
+        *,
+        reduction: str | None = None,
+        reduced: frozenset[int] = frozenset(),
+        ordered: bool = False,
+        scatter: bool = False,
+    ) -> None:
+        self.scatter = scatter
+        self.value = value
+        self.kind = kind
+        self.shape = tuple(shape)
+        self.pull = pull
+        self.place = place
+        self.reduction = reduction
+        self.reduced = reduced
+        self.ordered = ordered
+
+
+class Box:
+    """A part of a nest's domain with the expressions over it."""
+
+    __slots__ = ("domain", "entries", "reduced")
+
+    def __init__(self, domain: Domain, entries: list[tuple[Root, Node, Index]]) -> None:
+        self.domain = domain
+        self.entries = entries
+        # variables over which each root sums
+        self.reduced = [
+            frozenset(v for v in domain.extents if domain.origin[v] in root.reduced) for root, _, _ in entries
+        ]
+
+
+def build(
+    program: Program, roots: Sequence[Root], layouts: dict[int, Layout], constants: dict[int, Any]
+) -> list[Box]:
+    """Pull all roots over their common domain, refined as far as their index maps need.
+
+    Raises
+    ------
+    MustStore
+        If a value has to be stored first.
+    """
+    pending = [Domain.of(roots[0].shape)]
+    boxes: list[Box] = []
+    if 0 in roots[0].shape:
+        return []
+    while pending:
+        domain = pending.pop()
+        inside = {root.value: domain.axes for root in roots if root.reduction is None and not root.ordered}
+        puller = Puller(program, layouts, domain.extents, inside, constants)
+        try:
+            entries = []
+            for root in roots:
+                entries.append((root, root.pull(puller, domain.axes), root.place(puller, domain.axes)))
+        except SplitVariable as request:
+            pending.append(domain.split(request))
+        except CutVariable as request:
+            if any(root.ordered for root in roots) or len(boxes) + len(pending) >= MOST_BOXES:
+                raise MustStore(request.value) from None  # type: ignore[attr-defined]
+            pending.extend(reversed(domain.cut(request)))
+        else:
+            boxes.append(Box(domain, entries))
+    return boxes
+
+
+# ---------------------------------------------------------------- looking at accesses
+
+
+def nodes_of(roots: Sequence[Node]) -> list[Node]:
+    """Return all nodes below, each once."""
+    seen: dict[int, Node] = {}
+    stack = list(roots)
+    while stack:
+        node = stack.pop()
+        if id(node) not in seen:
+            seen[id(node)] = node
+            stack.extend(node.args)
+    return list(seen.values())
+
+
+def _with_loads(index: Index) -> list[Index]:
+    """Return an index and those of the index arrays it loads from, without their layouts' offsets."""
+    found = [index]
+    for _, (_, parts, _) in index.loads:
+        for part in parts:
+            found.extend(_with_loads(part))
+    return found
+
+
+class Plan:
+    """The loops of one box: which, in which order, which are unrolled or merged away."""
+
+    __slots__ = ("extents", "loops", "merged", "unrolled")
+
+    def __init__(self, box: Box, layouts: dict[int, Layout]) -> None:
+        extents = dict(box.domain.extents)
+        nodes = nodes_of([node for _, node, _ in box.entries])
+        loads = [node.data[1] for node in nodes if node.op == "load"]
+        stores = [offset for _, _, offset in box.entries]
+        ordered = any(root.ordered for root, _, _ in box.entries)
+        every: list[Index] = []
+        for index in (*loads, *stores):
+            every.extend(_with_loads(index))
+        for node in nodes:
+            if node.op == "same":
+                every.extend(node.data)
+        self.merged: set[int] = set()
+        self._merge(extents, every, box.reduced, ordered)
+        self.extents = extents
+        self.unrolled: list[int] = []
+        if not ordered and extents and max(extents.values()) >= 2 * UNROLL:
+            # Very short loops go inside of a long one, written out; what they load side by side is merged.
+            budget = UNROLLED_NODES // max(len(nodes), 1)
+            for v in sorted(extents, key=lambda v: extents[v]):
+                near = any(abs(index.factor(v)) == 1 for index in (*loads, *stores))
+                if extents[v] <= min(UNROLL, budget) and (near or any(v in reduced for reduced in box.reduced)):
+                    self.unrolled.append(v)
+                    budget //= extents[v]
+        looped = {v: n for v, n in extents.items() if v not in self.unrolled}
+        self.loops = list(extents) if ordered else self._order(looped, loads, stores)
+
+    def _merge(
+        self, extents: dict[int, int], every: Sequence[Index], reduced: Sequence[frozenset[int]], ordered: bool
+    ) -> None:
+        changed = True
+        while changed:
+            changed = False
+            names = list(extents)
+            pairs = zip(names, names[1:], strict=False) if ordered else itertools.permutations(names, 2)
+            for outer, inner in pairs:
+                n = extents[inner]
+                if all(index.factor(outer) == index.factor(inner) * n for index in every) and all(
+                    (outer in r) == (inner in r) for r in reduced
+                ):
+                    extents[inner] = n * extents.pop(outer)
+                    self.merged.add(outer)
+                    changed = True
+                    break
+
+    def _order(self, extents: dict[int, int], loads: Sequence[Index], stores: Sequence[Index]) -> list[int]:
+        def score(v: int) -> float:
+            total = 0.0
+            for weight, indices in ((1.0, loads), (2.0, stores)):
+                for index in indices:
+                    factor = abs(index.factor(v))
+                    if any(part.factor(v) for part in _with_loads(index)[1:]):
+                        total += 0.2 * weight
+                    elif factor == 1:
+                        total += weight
+                    elif factor == 0:
+                        total += 0.7 * weight
+            return total * min(extents[v], 16) ** 0.5
+
+        def reach(v: int) -> int:
+            return sum(abs(index.factor(v)) for index in (*loads, *stores))
+
+        if not extents:
+            return []
+        inner = max(extents, key=lambda v: (score(v), v))
+        return sorted((v for v in extents if v != inner), key=lambda v: -reach(v)) + [inner]
+
+
+# ---------------------------------------------------------------- writing code
+
+
+class Kernel:
+    """The function of one nest.
+
+    Parameters
+    ----------
+    name : str
+    code : Code
+        Gets the function's rows.
+    layouts : dict
+    first_write : callable
+        Says whether a root's place holds nothing yet, so that a reduction over everything may simply store.
+    """
+
+    def __init__(self, name: str, code: Code, layouts: dict[int, Layout], boxes: Sequence[Box]) -> None:
+        self.name = name
+        self.code = code
+        self.layouts = layouts
+        self.boxes = boxes
+        self.plans = [Plan(box, layouts) for box in boxes]
+        self.pointers: list[int] = self._pointers()
+
+    def needs_start(self, roots: Sequence[Root]) -> set[int]:
+        """Return the values that must hold their reduction's neutral element before the loops run."""
+        found = set()
+        for i, root in enumerate(roots):
+            if root.reduction is None:
+                continue
+            if len(self.boxes) != 1 or root.scatter:
+                found.add(root.value)
+                continue
+            box, plan = self.boxes[0], self.plans[0]
+            outside = plan.loops[: level_of(plan, box.reduced[i])]
+            if any(v in box.reduced[i] for v in outside):
+                found.add(root.value)
+        return found
+
+    def _pointers(self) -> list[int]:
+        used: dict[int, None] = {}
+
+        def note(index: Index) -> None:
+            for _, (array, parts, _) in index.loads:
+                used.setdefault(array)
+                for part in parts:
+                    note(part)
+
+        for box in self.boxes:
+            for root, _, offset in box.entries:
+                used.setdefault(root.value)
+                note(offset)
+            for node in nodes_of([node for _, node, _ in box.entries]):
+                if node.op == "load":
+                    used.setdefault(node.data[0])
+                    note(node.data[1])
+        return list(used)
+
+    def write(self, attributes: str, kinds: dict[int, Kind], started: set[int]) -> None:
+        """Write the function. Roots in `started` have been given a starting value in memory."""
+        code = self.code
+        params = ", ".join(f"ptr noalias %b{_tag(v)}" for v in self.pointers)
+        code.rows.append(f"define internal void @{self.name}({params}) {attributes} {{")
+        code.label("entry")
+        code.push()
+        for box, plan in zip(self.boxes, self.plans, strict=True):
+            _Writer(code, box, plan, self.layouts, kinds, started).write()
+        code.row("ret void")
+        code.pop()
+        code.rows.append("}")
+
+
+def _tag(value: int) -> str:
+    return str(value) if value >= 0 else f"c{-value}"
+
+
+def level_of(plan: Plan, reduced: frozenset[int]) -> int:
+    """Return the outermost level from which on all loops are summed over: sums live in registers there."""
+    level = len(plan.loops)
+    while level > 0 and plan.loops[level - 1] in reduced:
+        level -= 1
+    return level
+
+
+class _Writer:
+    def __init__(
+        self, code: Code, box: Box, plan: Plan, layouts: dict[int, Layout], kinds: dict[int, Kind], started: set[int]
+    ) -> None:
+        self.code = code
+        self.box = box
+        self.plan = plan
+        self.layouts = layouts
+        self.kinds = kinds
+        self.started = started
+        self.registers: dict[int, str] = {}
+        self.memo: dict[Any, Value] = {}
+        self.level = [level_of(plan, reduced) for reduced in box.reduced]
+
+    def write(self) -> None:
+        self._loops(0, {})
+
+    # ------------------------------------------------------------ loops
+
+    def _combinations(self, only: Sequence[int]) -> list[dict[int, int]]:
+        ranges = [range(self.plan.extents[v]) for v in only]
+        return [dict(zip(only, values, strict=True)) for values in itertools.product(*ranges)]
+
+    def _loops(self, level: int, sums: dict[tuple[int, int], Value]) -> dict[tuple[int, int], Value]:
+        code, loops = self.code, self.plan.loops
+        starting = [
+            i
+            for i, (root, _, _) in enumerate(self.box.entries)
+            if root.reduction is not None and self.level[i] == level and not self._in_memory(i)
+        ]
+        sums = dict(sums)
+        for i in starting:
+            root = self.box.entries[i][0]
+            for k in range(len(self._kept(i))):
+                sums[i, k] = scalars.identity(root.reduction or "", root.kind)
+        if level == len(loops):
+            sums = self._body(sums)
+        else:
+            sums = self._loop(level, sums)
+        for i in starting:
+            for k, chosen in enumerate(self._kept(i)):
+                self._finish(i, chosen, sums.pop((i, k)))
+        return sums
+
+    def _kept(self, i: int) -> list[dict[int, int]]:
+        """The combinations of unrolled variables that a root does not sum over."""
+        return self._combinations([v for v in self.plan.unrolled if v not in self.box.reduced[i]])
+
+    def _loop(self, level: int, sums: dict[tuple[int, int], Value]) -> dict[tuple[int, int], Value]:
+        code = self.code
+        v = self.plan.loops[level]
+        n = self.plan.extents[v]
+        head, done = code.fresh("head"), code.fresh("done")
+        before = code.fresh("enter")
+        code.row(f"br label %{before}")
+        code.label(before)
+        code.row(f"br label %{head}")
+        code.label(head)
+        register = f"%{code.fresh('i')}"
+        following = f"%{code.fresh('next')}"
+        place = len(code.rows)
+        inner: dict[tuple[int, int], Value] = {}
+        phis: list[tuple[str, str, str, str]] = []
+        for key, value in sums.items():
+            names = []
+            for part in (value.re, value.im) if value.im else (value.re,):
+                name = f"%{code.fresh('sum')}"
+                phis.append((name, value.kind.type, part, ""))
+                names.append(name)
+            inner[key] = Value(value.kind, *names)
+        code.push()
+        self.registers[v] = register
+        result = self._loops(level + 1, inner)
+        code.pop()
+        latch = code.fresh("latch")
+        code.row(f"br label %{latch}")
+        code.label(latch)
+        code.row(f"{following} = add nuw nsw i64 {register}, 1")
+        more = code.let(f"icmp ult i64 {following}, {n}")
+        code.row(f"br i1 {more}, label %{head}, label %{done}")
+        code.label(done)
+        rows = [f"  {register} = phi i64 [ 0, %{before} ], [ {following}, %{latch} ]"]
+        ends = [part for key in sums for part in ((result[key].re, result[key].im) if result[key].im else (result[key].re,))]
+        for (name, kind, start, _), end in zip(phis, ends, strict=True):
+            rows.append(f"  {name} = phi {kind} [ {start}, %{before} ], [ {end}, %{latch} ]")
+        code.rows[place:place] = rows
+        del self.registers[v]
+        return result
+
+    # ------------------------------------------------------------ bodies
+
+    def _body(self, sums: dict[tuple[int, int], Value]) -> dict[tuple[int, int], Value]:
+        code = self.code
+        sums = dict(sums)
+        code.push()
+        self.memo = {}
+        for chosen in self._combinations(self.plan.unrolled):
+            names = dict(self.registers)
+            names.update({v: str(k) for v, k in chosen.items()})
+            for i, (root, node, offset) in enumerate(self.box.entries):
+                value = self._value(node, names, tuple(chosen.values()))
+                if root.reduction is None:
+                    self._store(root, value, self._offset(offset, names))
+                    continue
+                kept = [v for v in self.plan.unrolled if v not in self.box.reduced[i]]
+                k = 0
+                for v in kept:
+                    k = k * self.plan.extents[v] + chosen[v]
+                if self._in_memory(i):
+                    self._finish(i, chosen, value)
+                else:
+                    sums[i, k] = scalars.combine(code, root.reduction, sums[i, k], code.convert(value, root.kind))
+        code.pop()
+        return sums
+
+    def _in_memory(self, i: int) -> bool:
+        """Whether a root has no summed loop inside, and no summed unrolled variable: each element goes to memory."""
+        reduced = self.box.reduced[i]
+        return self.level[i] == len(self.plan.loops) and not any(v in reduced for v in self.plan.unrolled)
+
+    def _finish(self, i: int, chosen: dict[int, int], total: Value) -> None:
+        root, _, offset = self.box.entries[i]
+        names = dict(self.registers)
+        names.update({v: str(k) for v, k in chosen.items()})
+        place = self._offset(offset, names)
+        if root.value in self.started:
+            self._accumulate(root, total, place)
+        else:
+            self._store(root, total, place)
+
+    def _store(self, root: Root, value: Value, place: str) -> None:
+        self.code.store(self.code.convert(value, root.kind), f"%b{_tag(root.value)}", place)
+
+    def _accumulate(self, root: Root, value: Value, place: str) -> None:
+        code = self.code
+        before = code.load(f"%b{_tag(root.value)}", root.kind, place, merge=False)
+        total = scalars.combine(code, root.reduction or "", before, code.convert(value, root.kind))
+        code.store(total, f"%b{_tag(root.value)}", place)
+
+    # ------------------------------------------------------------ expressions
+
+    def _value(self, node: Node, names: dict[int, str], chosen: tuple[int, ...]) -> Value:
+        key = (id(node), chosen)
+        found = self.memo.get(key)
+        if found is None:
+            found = self.memo[key] = self._evaluate(node, names, chosen)
+        return found
+
+    def _evaluate(self, node: Node, names: dict[int, str], chosen: tuple[int, ...]) -> Value:
+        code = self.code
+        if node.op == "load":
+            value, index = node.data
+            return code.load(f"%b{_tag(value)}", node.kind, self._offset(index, names))
+        if node.op == "const":
+            return constant(node.kind, node.data)
+        if node.op == "convert":
+            return code.convert(self._value(node.args[0], names, chosen), node.kind)
+        if node.op == "same":
+            a, b = (self._offset(index, names) for index in node.data)
+            return code.convert(Value(BOOL, code.pure(f"icmp eq i64 {a}, {b}")), node.kind)
+        name, kinds, params = node.data
+        args = [self._value(arg, names, chosen) for arg in node.args]
+        return scalars.lower(code, name, kinds, args, dict(params))
+
+    def _offset(self, index: Index, names: dict[int, str]) -> str:
+        """Write an index as a number in a register."""
+        code = self.code
+        const = index.const
+        parts = []
+        for v, factor in index.terms:
+            if v in self.plan.merged:
+                continue
+            name = names[v]
+            if not name.startswith("%"):
+                const += int(name) * factor
+            elif factor == 1:
+                parts.append(name)
+            else:
+                parts.append(code.pure(f"mul nsw i64 {name}, {factor}"))
+        for factor, load in index.loads:
+            place = self._loaded(load, names)
+            parts.append(place if factor == 1 else code.pure(f"mul nsw i64 {place}, {factor}"))
+        if not parts:
+            return str(const)
+        total = parts[0]
+        for part in parts[1:]:
+            total = code.pure(f"add nsw i64 {total}, {part}")
+        return code.pure(f"add nsw i64 {total}, {const}") if const else total
+
+    def _loaded(self, load: Any, names: dict[int, str]) -> str:
+        """Write the load of an index from an index array; negative ones count from the end."""
+        array, parts, n = load
+        layout = self.layouts[array]
+        total = Index(layout.offset)
+        for part, stride in zip(parts, layout.strides, strict=True):
+            total = total + part * stride
+        code, kind = self.code, self.kinds[array]
+        value = code.load(f"%b{_tag(array)}", kind, self._offset(total, names))
+        number = code.convert(value, I8).re
+        if kind.code == "u":
+            return number
+        negative = code.pure(f"icmp slt i64 {number}, 0")
+        return code.pure(f"select i1 {negative}, i64 {code.pure(f'add nsw i64 {number}, {n}')}, i64 {number}")
+
+
+def fill(code: Code, name: str, kind: Kind, value: Value, count: int) -> None:
+    """Write a function that sets `count` elements."""
+    code.rows.append(f"define internal void @{name}(ptr noalias %b) {{")
+    code.label("entry")
+    code.push()
+    code.row("br label %head")
+    code.label("head")
+    code.row("%i = phi i64 [ 0, %entry ], [ %next, %head ]")
+    code.store(value, "%b", "%i")
+    code.row("%next = add nuw nsw i64 %i, 1")
+    code.row(f"%more = icmp ult i64 %next, {count}")
+    code.row("br i1 %more, label %head, label %done")
+    code.label("done")
+    code.row("ret void")
+    code.pop()
+    code.rows.append("}")
+
+
+_ = literal

@@ -1,0 +1,654 @@
+"""Which values of a Program are stored, in which loop nest each is computed, and in which order the nests run.
+
+What is not stored is computed where it is read, as often as it is read. Sums, products of matrices, scattered values and
+outputs are always stored; others when computing them again would cost more than memory does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from ...program import Program, Step
+from . import products, scalars
+from .affine import NOUGHT, Index, flatten, strides_of, variable
+from .ir import BOOL, Kind, kind_of
+from .nest import Box, Root, build
+from .pull import ALIASES, JOINS, VIEWS, Layout, MustStore, Node, Puller, original
+from .straight import NoLowering
+
+DEEPEST = 120  # operations between stored values
+MANY_PIECES = 8
+GROUP_ROOTS = 16
+SEQUENTIAL = frozenset({"cumsum", "cumprod", "cummax", "cummin", "running_max_index", "argmax", "argmin"})
+
+
+class Item:
+    """One entry of the schedule: a nest, a matrix product, a sequential scan, or a fill."""
+
+    __slots__ = ("boxes", "kind", "level", "order", "payload", "reads", "roots", "writes")
+
+    def __init__(self, kind: str, level: int, writes: int, reads: set[int]) -> None:
+        self.kind = kind
+        self.level = level
+        self.writes = {writes}
+        self.reads = reads
+        self.roots: list[Root] = []
+        self.boxes: list[Box] = []
+        self.payload: Any = None
+        self.order = 0
+
+
+class Schedule:
+    """The plan of one Program.
+
+    Parameters
+    ----------
+    program : Program
+    leaves : dict
+        Layouts of inputs and captures by number.
+    constants : dict
+        Scalars that are literals.
+    """
+
+    def __init__(self, program: Program, leaves: dict[int, Layout], constants: dict[int, Any]) -> None:
+        self.program = program
+        self.constants = constants
+        self.first = len(program.inputs) + len(program.captures)
+        self.count = self.first + len(program.steps)
+        self.leaves = leaves
+        self.forced: set[int] = set()
+        self._check_support()
+        self.mandatory = self._mandatory()
+        while True:
+            try:
+                self._plan()
+                break
+            except MustStore as request:
+                if request.value in self.forced:
+                    raise NoLowering("an index map that loops cannot follow") from None
+                self.forced.add(request.value)
+
+    def step(self, value: int) -> Step:
+        """Return the step that computes a value."""
+        return self.program.steps[value - self.first]
+
+    def kind(self, value: int) -> Kind:
+        """Return the kind of a value; copies and checks have one of their own."""
+        return self.kinds[value]
+
+    def _check_support(self) -> None:
+        self.kinds: dict[int, Kind] = {}
+        for v in range(self.count):
+            slot = self.program.slot(v)
+            kind = kind_of(slot.dtype) if not isinstance(slot.dtype, tuple) else None
+            if kind is None:
+                raise NoLowering(f"dtype {slot.dtype}")
+            self.kinds[v] = kind
+        for v in range(self.first, self.count):
+            if not supported(self.program, self.step(v)):
+                raise NoLowering(self.step(v).primitive.name)
+
+    # ------------------------------------------------------------ what is stored
+
+    def _mandatory(self) -> set[int]:
+        found = set()
+        for v in range(self.first, self.count):
+            step = self.step(v)
+            if not _inlines(self.program, step):
+                found.add(v)
+        return found
+
+    def _stored(self) -> set[int]:
+        """Decide what is stored besides: outputs, what is read in several ways, what is deep."""
+        program = self.program
+        stored = set(self.mandatory) | {v for v in self.forced if v >= self.first}
+        stored |= {v for v in program.outputs if v >= self.first and v not in self.constants}
+        cost = [0] * self.count
+        depth = [0] * self.count
+        sizes = [_size(program.slot(v).shape) for v in range(self.count)]
+        levels = self._rough_levels(stored)
+        for v in range(self.first, self.count):
+            step = self.step(v)
+            cost[v] = scalars.cost_of(step.primitive.name) if step.primitive.family == "elementwise" else 0
+            for a in step.args:
+                if a not in stored:
+                    cost[v] += cost[a]
+                    depth[v] = max(depth[v], depth[a] + 1)
+            cost[v] = min(cost[v], 10_000)
+            if depth[v] > DEEPEST:
+                stored.add(v)
+            if v in stored:
+                depth[v] = 0
+        contexts: list[set[Any]] = [set() for _ in range(self.count)]
+        for v in range(self.count - 1, self.first - 1, -1):
+            step = self.step(v)
+            seen = contexts[v]
+            if v not in stored and seen:
+                widest = max(_size(shape) for _, shape, _ in seen)
+                again = (len(seen) - 1) * cost[v]
+                # Computing again must cost more than storing once and loading each time; spreading a small value
+                # over a large domain would repeat it for every element.
+                if again > 4 + 2 * len(seen) or (widest >= 4 * sizes[v] and cost[v] >= 4):
+                    stored.add(v)
+            if v in stored:
+                here: set[Any] = set()
+                shape = program.slot(v).shape
+                if step.primitive.name in scalars.REDUCTIONS:
+                    here = {(levels[v], program.slot(step.args[0]).shape, ())}
+                elif step.primitive.family == "elementwise":
+                    here = {(levels[v], shape, ())}
+                else:
+                    here = {(levels[v], shape, (v,))}
+            else:
+                here = seen
+            if len(here) > 12:
+                here = set(list(here)[:12])
+            same = step.primitive.family == "elementwise" or step.primitive.name in ALIASES
+            for a in step.args:
+                if a < self.first:
+                    continue
+                if same and program.slot(a).shape == step.slot.shape:
+                    contexts[a] |= here
+                elif v in stored and step.primitive.name in scalars.REDUCTIONS:
+                    contexts[a] |= here
+                else:
+                    contexts[a] |= {(level, shape, (*path, v)) for level, shape, path in here}
+        return stored
+
+    def _rough_levels(self, stored: set[int]) -> list[int]:
+        levels = [0] * self.count
+        for v in range(self.first, self.count):
+            step = self.step(v)
+            levels[v] = max((levels[a] + (a in self.mandatory) for a in step.args), default=0)
+        return levels
+
+    # ------------------------------------------------------------ roots
+
+    def _plan(self) -> None:
+        program = self.program
+        self.stored = self._stored()
+        self.layouts: dict[int, Layout] = dict(self.leaves)
+        for v in self.forced:
+            if v < self.first:  # an input that is copied
+                self.layouts[original(v)] = self.leaves[v]
+                self.kinds[original(v)] = self.kinds[v]
+                self.layouts[v] = Layout.of(program.slot(v).shape)
+        self.extra = self.count  # numbers of copies made on the way
+        self.extra_shapes: dict[int, tuple[int, ...]] = {}
+        self.level: dict[int, int] = {}
+        self.plain: dict[int, Item] = {}
+        self.items: list[Item] = []
+        self.zeroed: dict[int, int] = {}
+        self.checked: set[tuple[int, int]] = set()
+        for v in sorted(self.forced):
+            if v < self.first:
+                self._copy_input(v)
+        for v in range(self.first, self.count):
+            if v in self.stored:
+                self._store(v)
+        self.output_values = self._outputs()
+        self._build()
+
+    def shape_of(self, value: int) -> tuple[int, ...]:
+        """Return the shape of a value or copy."""
+        return self.extra_shapes[value] if value >= self.count else self.program.slot(value).shape
+
+    def _copy_input(self, v: int) -> None:
+        shape = self.program.slot(v).shape
+        root = Root(v, self.kinds[v], shape, lambda puller, axes: puller.compute(v, axes), _place(self.layouts[v]))
+        self._add(root, 0, {original(v)}, fuse=False)
+
+    def _store(self, v: int) -> None:
+        step = self.step(v)
+        name = step.primitive.name
+        shape = step.slot.shape
+        if name == "contract":
+            self._contract(v, step)
+            return
+        self.layouts[v] = Layout.of(shape)
+        if name in scalars.REDUCTIONS:
+            self._reduce(v, step)
+        elif name in SEQUENTIAL:
+            self._sequential(v, step)
+        elif name in JOINS and (v in self.mandatory or v in self.stored):
+            self._join(v, step)
+        else:
+            root = Root(v, self.kinds[v], shape, lambda puller, axes: puller.compute(v, axes), _place(self.layouts[v]))
+            level, reads = self._reads([(a, self._same(v, a)) for a in step.args], shape)
+            self._add(root, level, reads, fuse=True)
+
+    def _same(self, v: int, a: int) -> bool:
+        step = self.step(v)
+        return (
+            step.primitive.family == "elementwise" or step.primitive.name in ALIASES
+        ) and self.program.slot(a).shape == step.slot.shape
+
+    def _reduce(self, v: int, step: Step) -> None:
+        operand = step.args[0]
+        shape = self.program.slot(operand).shape
+        axis = dict(step.params)["axis"]
+        kept = [i for i in range(len(shape)) if i not in axis]
+        layout = self.layouts[v]
+
+        def place(puller: Puller, axes: tuple[Index, ...]) -> Index:
+            return flatten([axes[i] for i in kept], layout.strides)
+
+        root = Root(
+            v,
+            self.kinds[v],
+            shape,
+            lambda puller, axes: puller.pull(operand, axes),
+            place,
+            reduction=step.primitive.name,
+            reduced=frozenset(axis),
+        )
+        level, reads = self._reads([(operand, True)], shape)
+        self._add(root, level, reads)
+
+    def _join(self, v: int, step: Step) -> None:
+        """A value made of pieces: one root for each."""
+        name, params = step.primitive.name, dict(step.params)
+        layout, kind = self.layouts[v], self.kinds[v]
+        if name in ("concatenate", "stack"):
+            axis = params["axis"]
+            start = 0
+            for which, part in enumerate(step.args):
+                shape = self.program.slot(part).shape
+                if name == "stack":
+                    place = _piece(layout, axis, which, stacked=True)
+                else:
+                    place = _piece(layout, axis, start, stacked=False)
+                    start += shape[axis]
+                self._piece_root(v, kind, part, shape, place)
+            return
+        add = name == "index_add"
+        block, arrays = (step.args[0], step.args[1:]) if add else (step.args[1], step.args[2:])
+        shape = self.program.slot(block).shape
+        target = step.slot.shape
+
+        def place(puller: Puller, axes: tuple[Index, ...]) -> Index:
+            return flatten(puller.source(target, axes, params["spec"], arrays), layout.strides)
+
+        floor = 0
+        if add:
+            self.zeroed[v] = 0
+        else:
+            base = step.args[0]
+            root = Root(v, kind, target, lambda puller, axes: puller.pull(base, axes), _place(layout))
+            floor, reads = self._reads([(base, False)], target)
+            self._add(root, floor, reads)
+            floor += 1
+        shape = _broadcast_block(shape, target, params["spec"], [self.program.slot(a) for a in arrays])
+        root = Root(
+            v,
+            kind,
+            shape,
+            lambda puller, axes: puller.pull(block, puller.aligned(block, axes)),
+            place,
+            reduction="sum" if add and arrays else None,
+            ordered=bool(arrays) and not add,
+            scatter=bool(arrays) and add,
+        )
+        level, reads = self._reads([(block, False), *((a, False) for a in arrays)], shape)
+        for a in arrays:
+            if a not in self.layouts:
+                raise MustStore(a)
+            level = max(level, self.level.get(a, -1) + 1)
+            reads.add(a)
+        self._add(root, max(level, floor), reads)
+        if add and not arrays and kind is not BOOL:
+            self.zeroed[v] = self.level[v]
+
+    def _piece_root(self, v: int, kind: Kind, part: int, shape: tuple[int, ...], place: Any) -> None:
+        root = Root(v, kind, shape, lambda puller, axes: puller.pull(part, axes), place)
+        level, reads = self._reads([(part, True)], shape)
+        self._add(root, level, reads)
+
+    def _sequential(self, v: int, step: Step) -> None:
+        operand = step.args[0]
+        matrix = self._resolve(operand)
+        item = Item("sequential", 0, v, set())
+        if matrix is None:
+            raise MustStore(operand)
+        value, offset, strides = matrix
+        item.payload = (step, value, offset, strides)
+        item.reads = {value}
+        item.level = self.level[v] = self.level.get(value, -1) + 1
+        self.items.append(item)
+
+    # ------------------------------------------------------------ contractions
+
+    def _contract(self, v: int, step: Step) -> None:
+        x, y = step.args
+        params = dict(step.params)
+        shapes = [self.program.slot(a).shape for a in (x, y)]
+        product = products.Product.of(*shapes, params["a"], params["b"], params["out"])
+        kind = self.kinds[v]
+        if product.small(kind) or any(n == 0 for shape in shapes for n in shape):
+            self._contract_in_loops(v, step, params)
+            return
+        n_batch, n_rows, n_inner, _ = product.split
+        operands = []
+        for value, order, rows in ((x, product.order_a, n_rows), (y, product.order_b, n_inner)):
+            operands.append(self._operand(value, kind, order, n_batch, rows))
+        natural = [*(operands[0][1][:n_batch]), *(operands[0][1][n_batch : n_batch + n_rows])]
+        natural += operands[1][1][n_batch + n_inner :]
+        strides = strides_of(natural)
+        order_out = product.order_out or tuple(range(len(natural)))
+        layout = Layout([strides[i] for i in order_out], 0, product.order_out is None)
+        self.layouts[v] = layout
+        item = Item("product", 0, v, {operands[0][0].value, operands[1][0].value})
+        item.payload = (kind, product, operands[0][0], operands[1][0])
+        item.level = self.level[v] = max(self.level.get(a, -1) + 1 for a in item.reads)
+        self.items.append(item)
+
+    def _operand(
+        self, value: int, kind: Kind, order: Sequence[int], batch: int, rows: int
+    ) -> tuple[products.Matrix, list[int]]:
+        """Return an operand as BLAS wants it, packed by a nest of its own if it does not lie so in memory."""
+        shape = self.program.slot(value).shape
+        ordered = [shape[i] for i in order]
+        resolved = self._resolve(value) if self.kinds[value] == kind else None
+        if resolved is not None:
+            matrix = products.as_matrix(*resolved[:2], shape, resolved[2], order, batch, rows)
+            if matrix is not None:
+                return matrix, ordered
+        copy = self._new(tuple(ordered), kind)
+        inverse = [order.index(i) for i in range(len(order))]
+        root = Root(
+            copy,
+            kind,
+            ordered,
+            lambda puller, axes: puller.pull(value, tuple(axes[i] for i in inverse)),
+            _place(self.layouts[copy]),
+        )
+        same = inverse == list(range(len(order)))
+        level, reads = self._reads([(value, same)], tuple(ordered))
+        self._add(root, level, reads)
+        matrix = products.as_matrix(copy, 0, ordered, strides_of(ordered), range(len(order)), batch, rows)
+        assert matrix is not None
+        return matrix, ordered
+
+    def _new(self, shape: tuple[int, ...], kind: Kind) -> int:
+        number = self.extra
+        self.extra += 1
+        self.extra_shapes[number] = shape
+        self.kinds[number] = kind
+        self.layouts[number] = Layout.of(shape)
+        return number
+
+    def _contract_in_loops(self, v: int, step: Step, params: dict[str, Any]) -> None:
+        x, y = step.args
+        a, b, out = params["a"], params["b"], params["out"]
+        sizes = dict(zip(a, self.program.slot(x).shape, strict=True))
+        sizes.update(zip(b, self.program.slot(y).shape, strict=True))
+        inner = [label for label in a if label not in out]
+        labels = [*out, *inner]
+        shape = tuple(sizes[label] for label in labels)
+        kind = self.kinds[v]
+        layout = self.layouts[v] = Layout.of(step.slot.shape)
+
+        def pull(puller: Puller, axes: tuple[Index, ...]) -> Node:
+            at = dict(zip(labels, axes, strict=True))
+            left = puller.pull(x, tuple(at[label] for label in a))
+            right = puller.pull(y, tuple(at[label] for label in b))
+            return puller.node("step", kind, (left, right), ("multiply", (kind, kind, kind), ()))
+
+        def place(puller: Puller, axes: tuple[Index, ...]) -> Index:
+            return flatten(axes[: len(out)], layout.strides)
+
+        root = Root(
+            v,
+            kind,
+            shape,
+            pull,
+            place,
+            reduction=("any" if kind is BOOL else "sum") if inner else None,
+            reduced=frozenset(range(len(out), len(labels))),
+        )
+        level, reads = self._reads([(x, False), (y, False)], shape)
+        self._add(root, level, reads)
+
+    def _resolve(self, value: int) -> tuple[int, int, tuple[int, ...]] | None:
+        """Return (stored value, offset, strides) if a value is an affine view of a stored one, else None."""
+        shape = self.shape_of(value)
+        extents = {i: n for i, n in enumerate(shape) if n != 1}
+        index = tuple(NOUGHT if n == 1 else variable(i) for i, n in enumerate(shape))
+        puller = Puller(self.program, self.layouts, extents, {}, self.constants)
+        try:
+            node = puller.pull(value, index)
+        except (MustStore, Exception) as problem:
+            if isinstance(problem, MustStore) or type(problem).__name__ in ("SplitVariable", "CutVariable"):
+                return None
+            raise
+        if node.op != "load" or node.data[1].loads:
+            return None
+        stored, place = node.data
+        return stored, place.const, tuple(place.factor(i) for i in range(len(shape)))
+
+    # ------------------------------------------------------------ levels and groups
+
+    def _reads(self, args: Sequence[tuple[int, bool]], shape: tuple[int, ...]) -> tuple[int, set[int]]:
+        """Return the level from which a root can run, and the stored values it reads.
+
+        `args` are (value, whether it is read at the domain's own index).
+        """
+        level = 0
+        reads: set[int] = set()
+        seen: set[tuple[int, bool]] = set()
+        stack = list(args)
+        while stack:
+            entry = stack.pop()
+            if entry in seen:
+                continue
+            seen.add(entry)
+            value, same = entry
+            same = same and self.shape_of(value) == shape
+            if value in self.constants:
+                continue
+            if value in self.layouts:
+                reads.add(value)
+                if value in self.level:
+                    fused = same and value in self.plain
+                    level = max(level, self.level[value] + (not fused))
+                continue
+            step = self.step(value)
+            keeps = same and (step.primitive.family == "elementwise" or step.primitive.name in ALIASES)
+            stack.extend((a, keeps) for a in step.args)
+        return level, reads
+
+    def _add(self, root: Root, level: int, reads: set[int], fuse: bool = False) -> None:
+        """Put a root into a nest of its level and domain, or start one."""
+        v = root.value
+        floor = -1
+        for a in reads:
+            if a in self.plain and self.level[a] == level:
+                floor = max(floor, self.plain[a].order)
+        reduced = root.reduced if root.reduction else frozenset()
+        for item in self.items:
+            if (
+                item.kind == "nest"
+                and item.level == level
+                and item.order >= floor
+                and item.roots[0].shape == root.shape
+                and not root.ordered
+                and not item.roots[0].ordered
+                and len(item.roots) < GROUP_ROOTS
+                and all(not r.reduced or not reduced or r.reduced == reduced for r in item.roots if r.reduction)
+                and not any(r.value == v for r in item.roots if r.scatter or root.scatter)
+            ):
+                item.roots.append(root)
+                item.reads |= reads
+                item.writes.add(v)
+                break
+        else:
+            item = Item("nest", level, v, set(reads))
+            item.order = len(self.items)
+            item.roots.append(root)
+            self.items.append(item)
+        self.level[v] = max(level, self.level.get(v, 0))
+        if fuse:
+            self.plain[v] = item
+
+    def _outputs(self) -> list[int]:
+        """Return the number that stands for each output's memory; values that are not stored alone are copied."""
+        taken: set[int] = set()
+        numbers = []
+        for v in self.program.outputs:
+            own = v >= self.first and v in self.layouts and self.layouts[v].contiguous and self.layouts[v].offset == 0
+            if own and v not in taken:
+                taken.add(v)
+                numbers.append(v)
+                continue
+            shape = self.program.slot(v).shape
+            copy = self._new(shape, self.kinds[v])
+            root = Root(copy, self.kinds[v], shape, _puller_of(v), _place(self.layouts[copy]))
+            level, reads = self._reads([(v, True)], shape)
+            self._add(root, level, reads, fuse=True)
+            numbers.append(copy)
+        return numbers
+
+    def _build(self) -> None:
+        checks: list[Item] = []
+        wanted: dict[tuple[int, int], None] = {}
+        for item in self.items:
+            if item.kind == "nest":
+                item.boxes = build(self.program, item.roots, self.layouts, self.constants)
+                for box in item.boxes:
+                    for array, n in _gathers(box):
+                        wanted.setdefault((array, n))
+        for number, (array, n) in enumerate(wanted):
+            checks.append(self._check(number, array, n))
+        for item in checks:
+            item.boxes = build(self.program, item.roots, self.layouts, self.constants)
+        rank = {"check": 0}
+        self.items = sorted(
+            [*self.items, *checks], key=lambda item: (item.level, rank.get(item.kind, 1), item.order)
+        )
+
+    def _check(self, number: int, array: int, n: int) -> Item:
+        """A nest that looks whether all of an index array is within bounds."""
+        kind = self.kinds[array]
+        shape = self.shape_of(array)
+        value = -1 - number
+        self.kinds[value] = BOOL
+        self.layouts[value] = Layout(())
+
+        def pull(puller: Puller, axes: tuple[Index, ...]) -> Node:
+            element = puller.pull(array, axes)
+            high = puller.node("const", kind, (), min(n, _largest(kind)))
+            too_high = puller.node("step", BOOL, (element, high), ("greater_equal", (kind, kind, BOOL), ()))
+            if kind.code == "u":
+                return too_high
+            low = puller.node("const", kind, (), max(-n, -_largest(kind) - 1))
+            too_low = puller.node("step", BOOL, (element, low), ("less", (kind, kind, BOOL), ()))
+            return puller.node("step", BOOL, (too_low, too_high), ("logical_or", (BOOL, BOOL, BOOL), ()))
+
+        level = self.level.get(array, -1) + 1
+        item = Item("check", level, value, {array})
+        item.roots.append(
+            Root(
+                value,
+                BOOL,
+                shape,
+                pull,
+                lambda puller, axes: NOUGHT,
+                reduction="any",
+                reduced=frozenset(range(len(shape))),
+            )
+        )
+        return item
+
+
+def _largest(kind: Kind) -> int:
+    return (1 << (kind.bits - 1)) - 1 if kind.code == "i" else (1 << kind.bits) - 1
+
+
+def _gathers(box: Box) -> list[tuple[int, int]]:
+    from .nest import nodes_of
+
+    found: dict[tuple[int, int], None] = {}
+
+    def note(index: Index) -> None:
+        for _, (array, parts, n) in index.loads:
+            found.setdefault((array, n))
+            for part in parts:
+                note(part)
+
+    for _, _, offset in box.entries:
+        note(offset)
+    for node in nodes_of([node for _, node, _ in box.entries]):
+        if node.op == "load":
+            note(node.data[1])
+    return list(found)
+
+
+def _puller_of(v: int) -> Any:
+    return lambda puller, axes: puller.pull(v, axes)
+
+
+def _place(layout: Layout) -> Any:
+    return lambda puller, axes: flatten(axes, layout.strides, layout.offset)
+
+
+def _piece(layout: Layout, axis: int, start: int, *, stacked: bool) -> Any:
+    def place(puller: Puller, axes: tuple[Index, ...]) -> Index:
+        middle = (Index(start),) if stacked else (axes[axis] + start,)
+        rest = axes[axis:] if stacked else axes[axis + 1 :]
+        return flatten((*axes[:axis], *middle, *rest), layout.strides)
+
+    return place
+
+
+def _broadcast_block(shape: Any, target: Any, spec: Any, arrays: Any) -> tuple[int, ...]:
+    """Return the shape of what an index points at, to which a block is broadcast."""
+    from ...primitives.indexing import _layout
+
+    return _layout(target, spec, arrays)[0]
+
+
+def _size(shape: Sequence[int]) -> int:
+    n = 1
+    for extent in shape:
+        n *= extent
+    return n
+
+
+def _inlines(program: Program, step: Step) -> bool:
+    """Whether a step's elements can be computed where they are read."""
+    name = step.primitive.name
+    if step.primitive.family == "elementwise" or name in VIEWS or name == "unit_seeds":
+        return True
+    if name in ("concatenate", "stack"):
+        return len(step.args) <= MANY_PIECES
+    if name in ("index_add", "index_set"):
+        if len(step.args) > (1 if name == "index_add" else 2):
+            return False
+        return all(not isinstance(part, tuple) or part[2] in (None, 1, -1) for part in dict(step.params)["spec"])
+    return False
+
+
+def supported(program: Program, step: Step) -> bool:
+    """Whether a step can be lowered to loops."""
+    name = step.primitive.name
+    if isinstance(step.slot.dtype, tuple) or kind_of(step.slot.dtype) is None:
+        return False
+    slots = [program.slot(a) for a in step.args]
+    if any(isinstance(slot.dtype, tuple) or kind_of(slot.dtype) is None for slot in slots):
+        return False
+    if step.primitive.family == "elementwise":
+        dtypes = tuple(slot.dtype for slot in slots)
+        return scalars.loop_kinds(name, dtypes, step.slot.dtype, step.params) is not None
+    if name in VIEWS or name in JOINS or name in ("contract", "unit_seeds"):
+        return True
+    if name in scalars.REDUCTIONS:
+        kind, source = kind_of(step.slot.dtype), kind_of(slots[0].dtype)
+        if name in ("max", "min", "prod") and (kind.code == "c" or source.code == "c"):  # type: ignore[union-attr]
+            return False
+        if name in ("max", "min"):
+            return _size(slots[0].shape) > 0 or _size(step.slot.shape) == 0
+        return True
+    if name in SEQUENTIAL:
+        return kind_of(slots[0].dtype).code in "fiu" and _size(slots[0].shape) > 0  # type: ignore[union-attr]
+    return False

@@ -1,0 +1,40 @@
+"""All primitives of linear algebra, by family."""
+
+from __future__ import annotations
+
+from .linalg_solve import (
+    adjugate,
+    adjugate_slope,
+    cholesky,
+    det,
+    floating_dtype,
+    inv,
+    least_squares,
+    pinv,
+    slogdet,
+    solve,
+    triangular_solve,
+)
+from .linalg_spectral import eig, eigh, qr, svd
+from .matrix_function import banded_solve, matrix_function, sylvester
+
+__all__ = [
+    "adjugate",
+    "adjugate_slope",
+    "banded_solve",
+    "cholesky",
+    "det",
+    "eig",
+    "eigh",
+    "floating_dtype",
+    "inv",
+    "least_squares",
+    "matrix_function",
+    "pinv",
+    "qr",
+    "slogdet",
+    "solve",
+    "svd",
+    "sylvester",
+    "triangular_solve",
+]

@@ -1,0 +1,1 @@
+"""Sparse derivatives: patterns from the rules, structured accumulation, colourings, compressed derivatives, plans."""

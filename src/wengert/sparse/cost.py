@@ -1,0 +1,137 @@
+"""What a Program costs, in units of one cheap operation on one element: enough to compare plans, no more.
+
+Bytes are those of the values alive at once. Both are estimates from shapes alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from ..program import Program, Step
+
+# One call of a NumPy function costs about as much as this many elements.
+CALL = 1000.0
+VIEW = 300.0
+_DEAR = {"exp": 4, "log": 5, "sin": 8, "cos": 8, "tan": 12, "tanh": 8, "power": 10, "sqrt": 2, "divide": 2}
+_VIEWS = ("reshape", "transpose", "broadcast_to", "alias", "watch", "pick", "stop_gradient")
+
+
+def step_cost(program: Program, step: Step) -> float:
+    """Return the cost of one line."""
+    name = step.primitive.name
+    if isinstance(step.slot.dtype, tuple):
+        return CALL + 10.0 * sum(prod(program.slot(a).shape) for a in step.args)
+    size = prod(step.slot.shape)
+    if name in _VIEWS or (name == "index" and len(step.args) == 1):
+        return VIEW
+    if name == "contract":
+        params = dict(step.params)
+        sizes = dict(zip(params["a"], program.slot(step.args[0]).shape, strict=True))
+        sizes.update(zip(params["b"], program.slot(step.args[1]).shape, strict=True))
+        work = prod(sizes.values())
+        return CALL + max(size, work / 8)
+    if step.primitive.family == "elementwise":
+        return CALL + size * _DEAR.get(name, 1 if step.primitive.name in _CHEAP else 4)
+    inputs = max((prod(program.slot(a).shape) for a in step.args), default=0)
+    work = max(size, inputs)
+    if step.primitive.family in ("reindexing", "reduction"):
+        return CALL + 1.5 * work
+    return CALL + 10.0 * work
+
+
+_CHEAP = ("add", "subtract", "multiply", "negative", "scale", "where", "square", "absolute", "maximum", "minimum", "cast")
+
+
+def program_cost(program: Program) -> float:
+    """Return the cost of running a Program once."""
+    return sum(step_cost(program, step) for step in program.steps)
+
+
+def active_steps(program: Program, primals: int) -> list[Step]:
+    """Return the lines that depend on the inputs after the first `primals`."""
+    first = len(program.inputs) + len(program.captures)
+    active = set(range(primals, len(program.inputs)))
+    result = []
+    for position, step in enumerate(program.steps):
+        if any(a in active for a in step.args):
+            active.add(first + position)
+            result.append(step)
+    return result
+
+
+def pass_cost(linear: Program, primals: int, passes: int) -> float:
+    """Return the cost of a linear Program with `passes` seeds at once."""
+    active = active_steps(linear, primals)
+    chosen = {id(step) for step in active}
+    once = sum(step_cost(linear, step) for step in linear.steps if id(step) not in chosen)
+    each = sum(step_cost(linear, step) for step in active)
+    return once + len(active) * CALL + passes * max(each - len(active) * CALL, 0.0)
+
+
+def bytes_per_seed(linear: Program, primals: int) -> int:
+    """Return the most bytes that values depending on one seed take at once."""
+    first = len(linear.inputs) + len(linear.captures)
+    active = set(range(primals, len(linear.inputs)))
+    alive = sum(_bytes(linear.inputs[i]) for i in range(primals, len(linear.inputs)))
+    most = alive
+    uses = linear.last_uses()
+    for position, step in enumerate(linear.steps):
+        if any(a in active for a in step.args):
+            active.add(first + position)
+            alive += _bytes(step.slot)
+            most = max(most, alive)
+        for dead in uses.get(position, ()):
+            if dead in active:
+                alive -= _bytes(linear.slot(dead))
+    return most
+
+
+def _bytes(slot: Any) -> int:
+    if isinstance(slot.dtype, tuple):
+        return sum(prod(s) * np.dtype(d).itemsize for s, d in zip(slot.shape, slot.dtype, strict=True))
+    return prod(slot.shape) * np.dtype(slot.dtype).itemsize
+
+
+def readable(count: float) -> str:
+    """Return a number of bytes with a unit."""
+    for unit in ("B", "KB", "MB", "GB", "TB"):
+        if count < 1000 or unit == "TB":
+            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.3g} {unit}"
+        count /= 1000
+    return ""
+
+
+def check_result(
+    name: str, shape: Sequence[int], dtype: Any, max_bytes: int | None, hint: str, why: str = ""
+) -> None:
+    """Raise TooLarge for a dense result that cannot be held.
+
+    Without `max_bytes` the limit is what the machine has free.
+    """
+    from ..errors import TooLarge
+
+    size = prod(shape) * np.dtype(dtype).itemsize
+    limit = max_bytes if max_bytes is not None else available_bytes()
+    if limit is not None and size > limit:
+        raise TooLarge(
+            f"{name}: the result of shape {tuple(shape)}, {np.dtype(dtype)}, takes {readable(size)}; "
+            + (f"max_bytes is {readable(limit)}" if max_bytes is not None else f"{readable(limit)} are available"),
+            why=why or "a dense result holds every entry, zeros included",
+            hint=hint,
+        )
+
+
+def available_bytes() -> int | None:
+    """Return the memory that the operating system says is available, or None where it does not say."""
+    try:
+        with open("/proc/meminfo") as file:
+            for row in file:
+                if row.startswith("MemAvailable:"):
+                    return int(row.split()[1]) * 1024
+    except OSError:
+        pass
+    return None
