@@ -151,7 +151,7 @@ class Program:
         >>> again == program, float(again(np.ones(3))[0][0]) == 2 * np.sin(1.0)
         (True, True)
         """
-        from .storage import save
+        from .execute.storage import save
 
         save(self, path)
 
@@ -166,7 +166,7 @@ class Program:
         UnsupportedFunction
             If it applies a primitive that this process does not know.
         """
-        from .storage import load
+        from .execute.storage import load
 
         return load(path)
 

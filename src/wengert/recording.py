@@ -10,6 +10,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterable, Sequence
 from contextvars import ContextVar
+from math import prod
 from operator import attrgetter
 from typing import Any
 
@@ -239,7 +240,7 @@ class Line:
     @property
     def size(self) -> int:
         """Number of elements of the result."""
-        return int(np.prod(self.shape))
+        return prod(self.shape)
 
     @property
     def abstract(self) -> bool:

@@ -7,6 +7,7 @@ concrete (it has data) or abstract (it has a shape and a dtype; see `program.tra
 from __future__ import annotations
 
 import operator
+import sys
 from collections.abc import Callable, Iterator
 from functools import lru_cache
 from typing import Any
@@ -197,6 +198,10 @@ class Tensor(Traced):
     @property
     def flat(self) -> Any:
         return _implementation("FlatIterator")(self)
+
+    @flat.setter
+    def flat(self, value: Any) -> None:
+        _implementation("FlatIterator")(self)[:] = value
 
     # ------------------------------------------------------------ the ways out
 
@@ -400,10 +405,11 @@ class Tensor(Traced):
                 x, y = inputs if len(inputs) == 2 else (None, None)
                 if isinstance(x, _OPERANDS) and isinstance(y, _OPERANDS):
                     return apply2(primitive, x, y)
+        holders = sys.getrefcount(options["out"][0]) if "out" in options else 0
         for x in inputs:
             if not isinstance(x, _OPERANDS) and _foreign(x):
                 return NotImplemented
-        return _implementation("call_ufunc")(ufunc, method, inputs, options)
+        return _implementation("call_ufunc")(ufunc, method, inputs, options, holders)
 
     def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
         handler = FUNCTIONS.get(function)
@@ -469,5 +475,5 @@ _OPERANDS = (Traced, np.ndarray, np.generic, float, int, complex)
 
 
 def _foreign(x: Any) -> bool:
-    """Whether another library wants to handle the call."""
-    return getattr(type(x), "__array_ufunc__", None) is not None
+    """Whether another library wants to handle the call (an `__array_ufunc__` of None wants the operator)."""
+    return hasattr(type(x), "__array_ufunc__")

@@ -26,10 +26,10 @@ from .primitives.indexing import (
     index_set,
     inverse_axes,
     layout_of,
-    real_index,
     reshape,
     transpose,
 )
+from .primitives.indexing import assign as assign_part
 from .recording import Traced, apply, is_tracked, wrap
 
 
@@ -139,7 +139,7 @@ def _write(target: Any, spec: Any, arrays: Sequence[Any], value: Any) -> None:
     alias.written = True
     in_place = _may_write_in_place(target, value, arrays)
     if in_place:
-        target._data[real_index(spec, arrays)] = value._data if isinstance(value, Traced) else value
+        assign_part(target._data, value._data if isinstance(value, Traced) else value, arrays, spec)
     changed = apply(
         index_set, (target, value, *arrays), {"spec": spec}, target._data if in_place else None
     )

@@ -44,7 +44,7 @@ SAMPLES = {
     ],
     "float_power": [Sample((POSITIVE, A)), Sample((POSITIVE, 1 / 3))],
     "where": [
-        Sample((FLAGS, A, B)),
+        Sample((FLAGS, A, B), reference=np.where),
         Sample((FLAGS, A, 0.0)),
         Sample((FLAGS, COMPLEX, B), skip={"dtype": "complex64 and float32 mix to complex64"}),
     ],

@@ -10,6 +10,10 @@ from wengert.testing import check_primitive
 
 
 def cases():
+    return list(_cases())
+
+
+def _cases():
     primitives = registry()
     for name, entries in samples().items():
         if name not in primitives:
@@ -35,7 +39,7 @@ def test_laws(primitive, sample):
         skip=set(sample.skip),
         reference=reference,
         analytic=is_analytic(primitive, sample),
-        **sample.params,
+        params=sample.params,
     )
     assert report.ok, str(report)
     assert not [row for row in report if row.status == "unclear"], str(report)

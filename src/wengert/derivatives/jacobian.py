@@ -15,7 +15,7 @@ import numpy as np
 
 from ..primitives.indexing import concatenate, index_add, reshape, transpose
 from ..recording import Line, depends
-from ..transforms.reverse import backpropagate
+from ..transforms.reverse import backpropagate, sweep
 from .linear_map import push_block
 
 
@@ -37,6 +37,10 @@ def is_elementwise(lines: Sequence[Line], target: Line, source: Line) -> bool:
 def diagonal_matrix(values: Any, shape: tuple[int, ...]) -> Any:
     """Return an array of `shape + shape` with `values` on its diagonal."""
     n = prod(shape)
+    if type(values) is np.ndarray:
+        matrix = np.zeros(n * n, values.dtype)
+        matrix[:: n + 1] = values.ravel()
+        return matrix.reshape(shape + shape)
     flat = index_add(reshape(values, shape=(n,)), spec=((None, None, n + 1),), shape=(n * n,))
     return reshape(flat, shape=shape + shape)
 
@@ -76,8 +80,12 @@ def reverse_jacobian(
         if target not in path or source not in path:
             continue
         if is_elementwise(path, target, source):
-            ones = np.ones(target.shape, target.dtype)
-            found = backpropagate(path, {target: ones}, [source], wrapper)
+            ones = {target: np.ones(target.shape, target.dtype)}
+            if wrapper is None:
+                order = [line for line in reversed(path) if line is not source]
+                found = sweep(order, ones, [source])
+            else:
+                found = backpropagate(path, ones, [source], wrapper)
             if source in found:
                 results[i] = diagonal_matrix(found[source], source.shape)
         else:

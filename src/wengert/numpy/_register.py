@@ -7,6 +7,7 @@ derivative is exactly zero, or its result is no number; or it raises Unsupported
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib import import_module
 from typing import Any, TypeVar
 
 import numpy as np
@@ -27,6 +28,9 @@ REFUSED: dict[Any, str] = {}
 """The functions that raise, and what to use instead."""
 
 MISSING: Any = np._NoValue
+
+# Which module to load when one of its functions first meets a tensor.
+_ON_DEMAND = {"numpy.linalg": ".linalg", "numpy.fft": ".fft", "numpy.lib.scimath": ".emath"}
 
 
 def implements(*functions: Any, zero: bool = False) -> Callable[[F], F]:
@@ -58,12 +62,6 @@ def on_values(function: Any, *others: Any) -> Any:
     return handler
 
 
-def refuse(advice: str, *functions: Any) -> None:
-    """Let functions raise UnsupportedFunction by their name, with what to use instead."""
-    for function in functions:
-        REFUSED[function] = advice
-
-
 def name_of(function: Any) -> str:
     """Return the public name of a NumPy or SciPy function."""
     module = (getattr(function, "__module__", None) or "numpy").replace("numpy.lib.scimath", "numpy.emath")
@@ -79,15 +77,18 @@ def find(function: Any) -> Callable[..., Any]:
         If it has no derivative here. The message says what to use.
     """
     handler = FUNCTIONS.get(function)
+    if handler is None and (module := getattr(function, "__module__", "")) in _ON_DEMAND:
+        import_module(_ON_DEMAND[module], __package__)
+        handler = FUNCTIONS.get(function)
     if handler is None:
+        from .refusing import advice_for
+
         raise UnsupportedFunction(
             f"{name_of(function)} has no derivative rule for tensors",
             where=user_line(),
-            hint=REFUSED.get(
-                function,
-                "write it with functions that have one (docs: reference/coverage), or pass x.numpy() if no "
-                "derivative is wanted",
-            ),
+            hint=advice_for(function)
+            or "write it with functions that have one (docs: reference/coverage), or pass x.numpy() if no derivative "
+            "is wanted",
         )
     return handler
 

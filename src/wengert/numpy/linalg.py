@@ -14,7 +14,7 @@ from ..primitives.degeneracy import adjoint, from_triangle
 from ..primitives.structural import pick
 from ..recording import Traced
 from ._register import as_array, implements
-from .reducing import norm
+from .norms import norm
 
 
 class EigResult(NamedTuple):

@@ -13,9 +13,25 @@ from ..primitives.contraction import contract
 from ..primitives.contraction import matmul as _matmul
 from ._register import as_array, implements, store
 
+__all__ = [
+    "cross",
+    "dot",
+    "einsum",
+    "inner",
+    "kron",
+    "matmul",
+    "matvec",
+    "outer",
+    "tensordot",
+    "trace",
+    "vdot",
+    "vecdot",
+    "vecmat",
+]
+
 
 @implements(np.matmul, np.linalg.matmul)
-def matmul(x1: Any, x2: Any, /, out: Any = None, **options: Any) -> Any:
+def matmul(x1: Any, x2: Any, /, out: Any = None) -> Any:
     """Same as `numpy.matmul`."""
     return store(_matmul(as_array(x1), as_array(x2)), out)
 
@@ -75,7 +91,7 @@ def tensordot(a: Any, b: Any, axes: Any = 2) -> Any:
 
 
 @implements(np.vecdot, np.linalg.vecdot)
-def vecdot(x1: Any, x2: Any, /, *, axis: int = -1, **options: Any) -> Any:
+def vecdot(x1: Any, x2: Any, /, *, axis: int = -1, keepdims: bool = False) -> Any:
     """Same as `numpy.vecdot`."""
     x1, x2 = as_array(x1), as_array(x2)
     x1, x2 = np.moveaxis(x1, axis, -1), np.moveaxis(x2, axis, -1)
@@ -83,17 +99,18 @@ def vecdot(x1: Any, x2: Any, /, *, axis: int = -1, **options: Any) -> Any:
         x1 = np.conjugate(x1)
     if x1.shape[-1] != x2.shape[-1]:
         raise ShapeError(f"vecdot: shapes {x1.shape} and {x2.shape} do not fit")
-    return np.sum(x1 * x2, axis=-1)
+    total = np.sum(x1 * x2, axis=-1)
+    return np.expand_dims(total, axis) if keepdims else total
 
 
 @implements(np.matvec)
-def matvec(x1: Any, x2: Any, /, **options: Any) -> Any:
+def matvec(x1: Any, x2: Any, /) -> Any:
     """Same as `numpy.matvec`."""
     return np.squeeze(_matmul(as_array(x1), np.expand_dims(as_array(x2), -1)), -1)
 
 
 @implements(np.vecmat)
-def vecmat(x1: Any, x2: Any, /, **options: Any) -> Any:
+def vecmat(x1: Any, x2: Any, /) -> Any:
     """Same as `numpy.vecmat`."""
     return np.squeeze(_matmul(np.expand_dims(np.conjugate(as_array(x1)), -2), as_array(x2)), -2)
 

@@ -322,9 +322,21 @@ index_add = linear(
 """Zeros of the given shape with `v` added where the index points; duplicates add up."""
 
 
+def assign(out: Any, v: Any, arrays: Sequence[Any], spec: Spec) -> None:
+    """Write to the indexed part of an array; where index arrays name an element twice, the last one in C order wins.
+
+    NumPy itself goes by the memory layout of what it is given, so that its winner changes with a transpose.
+    """
+    if arrays:
+        shape = broadcast_shape(*map(shape_of, arrays))
+        arrays = [np.array(np.broadcast_to(a, shape), order="C", copy=None) for a in arrays]
+        v = np.asarray(v, order="C")
+    out[real_index(spec, arrays)] = v
+
+
 def _index_set(x: Any, v: Any, *arrays: Any, spec: Spec) -> Any:
     out = np.array(x)
-    out[real_index(spec, arrays)] = v
+    assign(out, v, arrays, spec)
     return out
 
 

@@ -144,6 +144,12 @@ class Compressed:
         """Number of colours over all passes."""
         return sum(one.count for one in self.passes)
 
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the static arrays."""
+        arrays = [*self.read, *(one.colours for one in self.passes), self.order, self.unknown]
+        return sum(array.nbytes for array in arrays if array is not None)
+
     def values(self, inputs: Sequence[Any]) -> np.ndarray:
         """Return the entries in CSR order."""
         parts = [one.run(inputs).reshape(-1)[read] for one, read in zip(self.passes, self.read, strict=True)]

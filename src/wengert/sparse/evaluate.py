@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from ..program import Program
+from ..program import Program, trace
+from ..recording import apply
 
 
 class Known:
@@ -42,8 +43,16 @@ class Known:
                 stack.extend(missing)
                 continue
             with np.errstate(all="ignore"):
-                self.values[top] = step.primitive.evaluate(
-                    *(self.values[a] for a in step.args), **dict(step.params)
-                )
+                self.values[top] = apply(step.primitive, [self.values[a] for a in step.args], dict(step.params))
             stack.pop()
         return self.values[number]
+
+
+def part_of(program: Program, inputs: int, numbers: Sequence[int]) -> Program:
+    """Return the Program of some of a Program's values, which depend on its first `inputs` inputs only."""
+
+    def body(*values: Any) -> list[Any]:
+        known = Known(program, values)
+        return [known(number) for number in numbers]
+
+    return trace(body, program.inputs[:inputs])

@@ -61,8 +61,12 @@ class Rows:
         return csr_array((data, np.tile(self.shared, self.size), indptr), shape=(self.size, width))
 
 
-def detect(linear: Program, primals: int, known: Known, columns: Sequence[np.ndarray] | None = None) -> tuple[Any, int]:
-    """Return the pattern of a linear Program as a boolean CSR array, and how many index arrays it depends on.
+def detect(
+    linear: Program, primals: int, known: Known, columns: Sequence[np.ndarray] | None = None
+) -> tuple[Any, list[int]]:
+    """Return the pattern of a linear Program as a boolean CSR array, and which index arrays it depends on.
+
+    The latter are numbers of values that depend on the inputs: for other values of them the pattern may be another.
 
     Parameters
     ----------
@@ -79,7 +83,14 @@ def detect(linear: Program, primals: int, known: Known, columns: Sequence[np.nda
         If the pattern has more entries than fit.
     """
     walk = _Walk(linear, primals, known, columns)
-    return walk.run(), len(walk.indexed)
+    return walk.matrix(), sorted(walk.indexed)
+
+
+def dependence(
+    linear: Program, primals: int, known: Known, columns: Sequence[np.ndarray]
+) -> list[Rows]:
+    """Return for each output which inputs (numbered by `columns`) its elements depend on, without building a matrix."""
+    return _Walk(linear, primals, known, columns).outputs()
 
 
 class _Walk:
@@ -99,7 +110,8 @@ class _Walk:
         self.rows: dict[int, Rows] = {}
         self.indexed: set[int] = set()
 
-    def run(self) -> Any:
+    def outputs(self) -> list[Rows]:
+        """Walk the Program; return the rows of its outputs."""
         linear = self.linear
         for i, places in enumerate(self.columns):
             places = np.ravel(places)
@@ -117,13 +129,16 @@ class _Walk:
                     self.rows[first + position] = found
             for dead in uses.get(position, ()):
                 self.rows.pop(dead, None)
-        parts = []
-        for output in linear.outputs:
-            size = prod(linear.slot(output).shape)
-            rows = self.rows.get(output)
-            parts.append(
-                self.sparse.csr_array((size, self.width), dtype=bool) if rows is None else rows.to_matrix(self.width)
-            )
+        empty = self.sparse.csr_array
+        return [
+            self.rows.get(output)
+            or Rows(size := prod(linear.slot(output).shape), empty((size, self.width), dtype=bool))
+            for output in linear.outputs
+        ]
+
+    def matrix(self) -> Any:
+        """Return the pattern of all outputs as one matrix."""
+        parts = [rows.to_matrix(self.width) for rows in self.outputs()]
         result = parts[0] if len(parts) == 1 else self.sparse.csr_array(self.sparse.vstack(parts, format="csr"))
         result.sum_duplicates()
         result.sort_indices()
@@ -148,11 +163,9 @@ class _Walk:
         return self.linear.slot(number).shape
 
     def static(self, number: int) -> Any:
-        if number >= len(self.linear.inputs):
-            value = self.known.values.get(number)
-            if value is not None and number < len(self.linear.inputs) + len(self.linear.captures):
-                return value
-        self.indexed.add(number)
+        n = len(self.linear.inputs)
+        if not n <= number < n + len(self.linear.captures):
+            self.indexed.add(number)
         return self.known(number)
 
     def take(self, rows: Rows, places: np.ndarray) -> Rows:
@@ -198,6 +211,11 @@ class _Walk:
             everything = [x for x in (part, result) if x.shared is not None and len(x.shared) == self.width]
             if everything:
                 result = everything[0]
+                continue
+            shared = [x.shared for x in (part, result) if x.shared is not None]
+            if shared and len(shared[0]) * result.size > LIMIT // 8:  # near dense: the union of all is as good
+                used = [x.shared if x.shared is not None else np.unique(x.matrix.indices) for x in (part, result)]
+                result = Rows(result.size, shared=np.union1d(*used))
                 continue
             result = Rows(result.size, result.to_matrix(self.width) + part.to_matrix(self.width))
         return result

@@ -30,7 +30,17 @@ class Writer:
         self._alive: list[Any] = []
 
     def __call__(self, primitive: Primitive, *args: Any, **params: Any) -> Any:
-        key = (primitive, tuple(map(self._name, args)), tuple(sorted(params.items())))
+        """Return the primitive's result: a tensor that was written now or before, or a value if all is known."""
+        if primitive in _ARITHMETIC and len(args) == 2:
+            args = _without_fill(args)
+            if primitive is not e.add and any(type(a) is float and a == 1.0 for a in args):
+                rest = args[0] if type(args[1]) is float else args[1]
+                if isinstance(rest, Traced) and rest.dtype.kind in "fc":  # type: ignore[attr-defined]
+                    return rest
+        names = tuple(map(self._name, args))
+        if primitive is e.multiply or primitive is e.add:  # commutative, bit for bit
+            names = tuple(sorted(names, key=repr))
+        key = (primitive, names, tuple(sorted(params.items())))
         found = self._known.get(key)
         if found is None:
             with np.errstate(all="ignore"):
@@ -44,6 +54,23 @@ class Writer:
         if isinstance(value, np.ndarray):
             return ("array", id(value))
         return (type(value), value)
+
+
+_ARITHMETIC = (e.multiply, e.scale, e.add)
+
+
+def _without_fill(args: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Replace a constant array of equal numbers by the number, next to a tensor that has the result's shape."""
+    for i in (0, 1):
+        value, other = args[i], args[1 - i]
+        if not isinstance(value, np.ndarray) or not isinstance(other, Traced) or value.size == 0:
+            continue
+        if value.dtype != np.float64 or shape_of(other) != np.broadcast_shapes(shape_of(other), value.shape):
+            continue
+        number = value.flat[0]
+        if (value == number).all() and other.dtype == value.dtype:  # type: ignore[attr-defined]
+            return (float(number), other) if i == 0 else (other, float(number))
+    return args
 
 
 # ---------------------------------------------------------------- coefficients
@@ -103,6 +130,8 @@ class Coefficient:
             if isinstance(slope, bool | np.bool_):
                 return self if slope else Coefficient(0.0)
             return Coefficient(0.0, ((1.0, write(e.where, slope, self.total(write), 0.0)),))
+        if isinstance(slope, np.ndarray) and slope.size and slope.dtype.kind == "f" and (slope == slope.flat[0]).all():
+            slope = float(slope.flat[0])
         if not isinstance(slope, Traced | np.ndarray):
             return self.scaled(slope)
         if self.constant:

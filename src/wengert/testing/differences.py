@@ -16,6 +16,7 @@ Function = Callable[[Sequence[Any]], Arrays]
 
 FIRST_STEP = 0.0625
 LEVELS = 15
+SMALL_STEP = 2.0**-17
 # Where the error estimate is below this part of the result, smaller steps are not tried.
 ENOUGH = 1e-9
 
@@ -97,6 +98,12 @@ class Extrapolation:
             row.append(value)
         self.row = row[:8]
 
+    def confirm(self, quotient: Any, error: Any) -> None:
+        """Compare with a quotient at a small step, and take that where they differ: large steps can agree by accident."""
+        differs = np.isfinite(error) & (np.abs(self.best - quotient) > error + 10 * self.error)
+        self.best = np.where(differs, quotient, self.best)
+        self.error = np.where(differs, error, self.error)
+
 
 def difference(function: Function, leaves: Sequence[Any], directions: Sequence[Any]) -> tuple[Arrays, Arrays]:
     """Return the directional derivative of each result and an estimate of its error.
@@ -118,6 +125,11 @@ def difference(function: Function, leaves: Sequence[Any], directions: Sequence[A
         ):
             break
         step /= 2
+    above, below = function(moved(leaves, directions, SMALL_STEP)), function(moved(leaves, directions, -SMALL_STEP))
+    wider = function(moved(leaves, directions, 2 * SMALL_STEP)), function(moved(leaves, directions, -2 * SMALL_STEP))
+    for table, a, b, c, d, level in zip(tables, above, below, *wider, levels, strict=True):
+        quotient = (a - b) / (2 * SMALL_STEP)
+        table.confirm(quotient, np.abs((c - d) / (4 * SMALL_STEP) - quotient) + 4 * level / SMALL_STEP)
     return [table.best for table in tables], [table.error for table in tables]
 
 
@@ -136,6 +148,11 @@ def one_sided(
             for table, a, b, level in zip(tables, there, middle, levels, strict=True):
                 table.add(sign * (a - b) / step, level / step)
             step /= 2
+        near = function(moved(leaves, directions, sign * SMALL_STEP))
+        wider = function(moved(leaves, directions, 2 * sign * SMALL_STEP))
+        for table, a, c, b, level in zip(tables, near, wider, middle, levels, strict=True):
+            quotient = sign * (a - b) / SMALL_STEP
+            table.confirm(quotient, np.abs(sign * (c - b) / (2 * SMALL_STEP) - quotient) * 2 + 4 * level / SMALL_STEP)
         sides.append(([table.best for table in tables], [table.error for table in tables]))
     return sides[0], sides[1]
 

@@ -10,7 +10,7 @@ import itertools
 import os
 import pickle
 import tempfile
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -36,12 +36,12 @@ SIZES = (3, 1, 0)
 def check_primitive(
     primitive: Primitive,
     *args: Any,
+    params: Mapping[str, Any] | None = None,
     order: int = 2,
     seed: int = 0,
     skip: Collection[str] = (),
     reference: Callable[..., Any] | None = None,
     analytic: bool = False,
-    **params: Any,
 ) -> Report:
     """Check all rules of a primitive at sample arguments, and report which laws hold.
 
@@ -50,6 +50,8 @@ def check_primitive(
     primitive : Primitive
     *args
         Sample arguments: arrays, numbers, index arrays. Away from kinks, where derivatives are not differences.
+    params : mapping, optional
+        The primitive's static settings.
     order : int
         How many derivatives to check.
     seed : int
@@ -60,8 +62,6 @@ def check_primitive(
         The function in plain NumPy: `reference(*args)` is the value.
     analytic : bool
         Whether to compare with a complex step as well, which is exact.
-    **params
-        The primitive's static settings.
 
     Returns
     -------
@@ -78,7 +78,7 @@ def check_primitive(
     >>> wg.testing.check_primitive(UFUNCS[np.hypot], np.array([3.0, 1.0]), np.array([4.0, -2.0])).ok
     True
     """
-    laws = _Laws(primitive, args, params, order, seed, reference, analytic)
+    laws = _Laws(primitive, args, dict(params or {}), order, seed, reference, analytic)
     report = Report(primitive.name)
     for name, law in laws.all():
         if name in skip:

@@ -18,7 +18,8 @@ from ...derivatives.recorded import Recorded, Window
 from ...errors import ArgumentError, ShapeError, StructureError, user_line
 from ...primitives.base import Primitive, reads_nothing, shape_of
 from ...primitives.indexing import stack
-from ...primitives.structural import pack, pick
+from ...primitives.control import pack
+from ...primitives.structural import pick
 from ...primitives.structural import stop_gradient as _stop
 from ...recording import Traced, apply, is_tracked, wrap
 from ...variable import Variable as _Variable

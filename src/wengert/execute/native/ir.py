@@ -79,6 +79,20 @@ def kind_of(dtype: Any) -> Kind | None:
     return None
 
 
+def strides_in_elements(array: np.ndarray) -> tuple[int, ...] | None:
+    """Return an array's strides counted in elements, or None if it is not aligned so; single elements have stride 0."""
+    if not array.flags.aligned or any(s % array.itemsize for s in array.strides):
+        return None
+    if array.flags.c_contiguous:
+        strides = []
+        stride = 1
+        for n in reversed(array.shape):
+            strides.append(stride)
+            stride *= n
+        return tuple(reversed(strides))
+    return tuple(0 if n == 1 else s // array.itemsize for n, s in zip(array.shape, array.strides, strict=True))
+
+
 class Value:
     """A scalar in a register: its kind and LLVM's name or literal for it (two for a complex number)."""
 

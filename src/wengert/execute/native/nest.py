@@ -43,9 +43,11 @@ class Root:
         Whether the elements must be written in C order, one after another.
     scatter : bool
         Whether several elements may have one place in memory.
+    plain : bool
+        Whether it stores the value's element at the domain's own index, so that others in the nest may use it.
     """
 
-    __slots__ = ("kind", "ordered", "place", "pull", "reduced", "reduction", "scatter", "shape", "value")
+    __slots__ = ("kind", "ordered", "place", "plain", "pull", "reduced", "reduction", "scatter", "shape", "value")
 
     def __init__(
         self,
@@ -61,6 +63,7 @@ class Root:
         scatter: bool = False,
     ) -> None:
         self.scatter = scatter
+        self.plain = False
         self.value = value
         self.kind = kind
         self.shape = tuple(shape)
@@ -101,7 +104,7 @@ def build(
         return []
     while pending:
         domain = pending.pop()
-        inside = {root.value: domain.axes for root in roots if root.reduction is None and not root.ordered}
+        inside = {root.value: domain.axes for root in roots if root.plain}
         puller = Puller(program, layouts, domain.extents, inside, constants)
         try:
             entries = []

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ...primitives.indexing import ARRAY, _layout
+from ...primitives.indexing import ARRAY, layout_of
 from ...program import Program
 from . import scalars
 from .affine import NOUGHT, CutVariable, Index, NotAffine, flatten, strides_of, unflatten
@@ -227,7 +227,7 @@ class Puller:
     ) -> tuple[Index, ...]:
         """Return the index into an array of `shape` of element `index` of what `spec` takes from it."""
         slots = [self.program.slot(a) for a in arrays]
-        _, place, count = _layout(shape, spec, slots)
+        _, place, count = layout_of(shape, spec, slots)
         middle = index[place : place + count]
         basic = iter((*index[:place], *index[place + count :]))
         remaining = iter(arrays)

@@ -70,6 +70,8 @@ def loop_kinds(name: str, dtypes: tuple[Any, ...], out: Any, params: tuple[Any, 
         kinds = (*(target,) * len(dtypes), target)
     if any(kind is None for kind in kinds):
         return None
+    if any(dtype is int and kind.code in "iu" and kind != I8 for dtype, kind in zip(dtypes, kinds, strict=False)):  # type: ignore[union-attr]
+        return None  # NumPy refuses Python integers that do not fit, which depends on the value
     return kinds if _supported(name, kinds, params) else None  # type: ignore[arg-type]
 
 
@@ -365,8 +367,8 @@ def _extremum(ordered: str, signed: str, unsigned: str, boolean: str) -> Lower:
     return write
 
 
-LOWER["maximum"] = _extremum("oge", "sge", "uge", "or")
-LOWER["minimum"] = _extremum("ole", "sle", "ule", "and")
+LOWER["maximum"] = _extremum("ogt", "sgt", "ugt", "or")
+LOWER["minimum"] = _extremum("olt", "slt", "ult", "and")
 
 
 def _quiet_extremum(ordered: str, loud: Lower) -> Lower:
@@ -382,8 +384,8 @@ def _quiet_extremum(ordered: str, loud: Lower) -> Lower:
     return write
 
 
-LOWER["fmax"] = _quiet_extremum("oge", LOWER["maximum"])
-LOWER["fmin"] = _quiet_extremum("ole", LOWER["minimum"])
+LOWER["fmax"] = _quiet_extremum("ogt", LOWER["maximum"])
+LOWER["fmin"] = _quiet_extremum("olt", LOWER["minimum"])
 
 
 @lowers("clip")

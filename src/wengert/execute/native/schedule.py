@@ -11,7 +11,7 @@ from typing import Any
 
 from ...program import Program, Step
 from . import products, scalars
-from .affine import NOUGHT, Index, flatten, strides_of, variable
+from .affine import NOUGHT, CutVariable, Index, SplitVariable, flatten, strides_of, variable
 from .ir import BOOL, Kind, kind_of
 from .nest import Box, Root, build
 from .pull import ALIASES, JOINS, VIEWS, Layout, MustStore, Node, Puller, original
@@ -418,10 +418,8 @@ class Schedule:
         puller = Puller(self.program, self.layouts, extents, {}, self.constants)
         try:
             node = puller.pull(value, index)
-        except (MustStore, Exception) as problem:
-            if isinstance(problem, MustStore) or type(problem).__name__ in ("SplitVariable", "CutVariable"):
-                return None
-            raise
+        except (MustStore, SplitVariable, CutVariable):
+            return None
         if node.op != "load" or node.data[1].loads:
             return None
         stored, place = node.data
@@ -489,6 +487,7 @@ class Schedule:
             self.items.append(item)
         self.level[v] = max(level, self.level.get(v, 0))
         if fuse:
+            root.plain = True
             self.plain[v] = item
 
     def _outputs(self) -> list[int]:
@@ -603,9 +602,9 @@ def _piece(layout: Layout, axis: int, start: int, *, stacked: bool) -> Any:
 
 def _broadcast_block(shape: Any, target: Any, spec: Any, arrays: Any) -> tuple[int, ...]:
     """Return the shape of what an index points at, to which a block is broadcast."""
-    from ...primitives.indexing import _layout
+    from ...primitives.indexing import layout_of
 
-    return _layout(target, spec, arrays)[0]
+    return layout_of(target, spec, arrays)[0]
 
 
 def _size(shape: Sequence[int]) -> int:

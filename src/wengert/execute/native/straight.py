@@ -16,7 +16,7 @@ from ...primitives.contraction import _route
 from ...primitives.indexing import real_index
 from ...program import Program, Step
 from . import scalars
-from .ir import BOOL, Code, Kind, Value, constant, kind_of
+from .ir import BOOL, Code, Kind, Value, constant, kind_of, strides_in_elements
 
 # Programs with more scalar operations than this get loops.
 LIMIT = 2500
@@ -98,8 +98,8 @@ class Straight:
             if i - count in self.baked:
                 self.values.append(_array_of(constant(kind, x) for x in np.ravel(self.baked[i - count])).reshape(slot.shape))
             else:
-                n = _count(slot.shape)
-                loads = _array_of(self.code.load(addresses[i], kind, str(k)) for k in range(n))
+                places = _places(slot.shape, program.captures[i - count] if i >= count else None)
+                loads = _array_of(self.code.load(addresses[i], kind, str(k)) for k in places)
                 self.values.append(loads.reshape(slot.shape))
             self.from_seeds.append(False)
         for step in program.steps:
@@ -131,7 +131,7 @@ class Straight:
             return self._index_add(args, kind, seeded, **params)
         if name == "index_set":
             out = self._cast_all(args[0].copy(), kind)
-            out[real_index(params["spec"], [_integers(a) for a in args[2:]])] = self._cast_all(args[1], kind)
+            _put(out, real_index(params["spec"], [_integers(a) for a in args[2:]]), self._cast_all(args[1], kind))
             return out
         if name in scalars.REDUCTIONS:
             return self._reduce(name, args[0], kind, **params)
@@ -203,7 +203,7 @@ class Straight:
         where = real_index(spec, [_integers(a) for a in args[1:]])
         v = self._cast_all(args[0], kind)
         if len(args) == 1:
-            out[where] = v
+            _put(out, where, v)
             return out
         places = np.arange(_count(shape)).reshape(shape)[where]
         flat = out.reshape(-1)
@@ -221,6 +221,15 @@ class Straight:
             terms = pairs + terms[len(terms) - len(terms) % 2 :]
         return terms[0]
 
+    def _from_zero(self, terms: list[Any], kind: Kind) -> Any:
+        """Add to 0.0, as NumPy does: a sum of negative zeros is 0.0. Structural zeros need no such care."""
+        if not terms:
+            return constant(kind, 0)
+        total = self._sum(terms, kind)
+        if total is ZERO or any(x is ZERO for x in terms) or kind.code not in "fc":
+            return total
+        return scalars.LOWER["add"](self.code, kind, total, constant(kind, 0))
+
     def _reduce(self, name: str, x: np.ndarray, kind: Kind, axis: tuple[int, ...]) -> np.ndarray:
         rest = tuple(i for i in range(x.ndim) if i not in axis)
         shape = tuple(x.shape[i] for i in rest)
@@ -232,7 +241,7 @@ class Straight:
             raise NoLowering("extremum of nothing")
         if name == "sum":
             row = [x if x is ZERO else self.code.convert(x, kind) for x in row]
-            return self._sum(row, kind) if row else constant(kind, 0)
+            return self._from_zero(row, kind)
         if name == "prod" and any(x is ZERO for x in row):
             return ZERO
         row = [constant(kind, 0) if x is ZERO else self.code.convert(x, kind) for x in row]
@@ -285,7 +294,7 @@ class Straight:
             for term in terms:
                 total = scalars.LOWER["add"](self.code, kind, total, term)
             return total
-        return self._sum(terms, kind) if terms else constant(kind, 0)
+        return self._from_zero(terms, kind)
 
 
 def _array_of(items: Any) -> np.ndarray:
@@ -294,6 +303,25 @@ def _array_of(items: Any) -> np.ndarray:
     for i, item in enumerate(items):
         array[i] = item
     return array
+
+
+def _places(shape: tuple[int, ...], value: Any) -> list[int]:
+    """Return where the elements of a value lie, in C order; a captured array may have any strides."""
+    strides = strides_in_elements(value) if isinstance(value, np.ndarray) else None
+    if strides is None or not shape:
+        return list(range(_count(shape)))
+    total = np.zeros(shape, np.intp)
+    for axis, stride in enumerate(strides):
+        total += (np.arange(shape[axis]) * stride).reshape((-1,) + (1,) * (len(shape) - axis - 1))
+    return [int(k) for k in total.flat]
+
+
+def _put(out: np.ndarray, where: Any, values: np.ndarray) -> None:
+    """Assign in C order; the last of several values for one place stays."""
+    places = np.arange(out.size).reshape(out.shape)[where]
+    flat = out.reshape(-1)
+    for place, x in zip(np.ravel(places), np.broadcast_to(values, np.shape(places)).flat, strict=True):
+        flat[place] = x
 
 
 def _as_array(item: Any) -> np.ndarray:

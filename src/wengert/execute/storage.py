@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from .errors import AbstractValue, ArgumentError, StructureError
-from .primitives.base import find
-from .program import Program, Slot, Step
-from .recording import Traced
+from ..errors import AbstractValue, ArgumentError, StructureError
+from ..primitives.base import find
+from ..program import Program, Slot, Step
+from ..recording import Traced
 
 FORMAT = "wengert program 1"
 _WEAK = {"float": float, "int": int, "complex": complex}
@@ -44,6 +44,8 @@ def load(path: Any) -> Program:
             why=str(error),
             hint="write it with program.save(path)",
         ) from None
+    from . import control, loops  # noqa: F401  # primitives with sub-Programs are declared there
+
     return _program_in(document["program"], arrays)
 
 
@@ -166,4 +168,6 @@ def _in(data: Any, arrays: list[np.ndarray]) -> Any:
         return _slot_in(value)
     if kind == "program":
         return _program_in(value, arrays)
-    raise ArgumentError(f"a saved Program has a setting of unknown kind {kind!r}", hint="save it again with this version")
+    raise ArgumentError(
+        f"a saved Program has a setting of unknown kind {kind!r}", hint="save it again with this version"
+    )

@@ -1,0 +1,373 @@
+"""PyTorch's reductions and scans: `dim` and `keepdim`, values with indices, torch's defaults."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from ...errors import ArgumentError, GraphDtypeError
+from ...primitives.base import normalize_axes, normalize_axis
+from . import dtypes
+from . import elementwise as f
+from .naming import node
+from .results import MinMax, ValuesIndices
+from .tensor import as_tensor
+
+
+def _axes(dim: Any, ndim: int) -> tuple[int, ...]:
+    if dim is None or dim == () or dim == []:
+        return tuple(range(ndim))
+    if ndim == 0:  # torch lets a number have one axis
+        return ()
+    return normalize_axes(dim if isinstance(dim, int) else tuple(dim), ndim)
+
+
+def _axis(dim: int, ndim: int) -> int:
+    return normalize_axis(dim, max(ndim, 1))
+
+
+def _reduced(function: Any, x: Any, dim: Any, keepdim: bool) -> Any:
+    return function(x, axis=_axes(dim, x.ndim), keepdims=bool(keepdim))
+
+
+def _options(dim: Any, keepdim: Any, named: dict[str, Any]) -> tuple[Any, bool]:
+    """Accept NumPy's names of the arguments, as PyTorch does."""
+    return named.get("axis", dim), named.get("keepdims", keepdim)
+
+
+def sum(input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = None, **named: Any) -> Any:
+    """Return the sum over the axes in `dim` (all if None)."""
+    dim, keepdim = _options(dim, keepdim, named)
+    x = as_tensor(input)
+    if dtype is not None:
+        x = dtypes.cast(x, dtypes.to_numpy_dtype(dtype))
+    return _reduced(np.sum, x, dim, keepdim)
+
+
+@node("Mean")
+def mean(input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = None, **named: Any) -> Any:
+    """Return the mean over the axes in `dim` (all if None).
+
+    Raises GraphDtypeError for integers, as PyTorch does.
+    """
+    dim, keepdim = _options(dim, keepdim, named)
+    x = as_tensor(input)
+    if dtype is not None:
+        x = dtypes.cast(x, dtypes.to_numpy_dtype(dtype))
+    if x.dtype.kind not in "fc":
+        raise GraphDtypeError(f"mean: the dtype must be floating point or complex, not {x.dtype!r}", hint="x.float().mean()")
+    return _reduced(np.mean, x, dim, keepdim)
+
+
+def prod(input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Any:
+    """Return the product over an axis, or of all elements."""
+    x = as_tensor(input)
+    if dtype is not None:
+        x = dtypes.cast(x, dtypes.to_numpy_dtype(dtype))
+    return _reduced(np.prod, x, dim, keepdim)
+
+
+@node("Nansum")
+def nansum(input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Any:
+    """Return the sum of what is not NaN."""
+    x = as_tensor(input)
+    return sum(f.where(f.isnan(x), 0.0, x), dim, keepdim, dtype=dtype)
+
+
+def nanmean(input: Any, dim: Any = None, keepdim: bool = False) -> Any:
+    """Return the mean of what is not NaN."""
+    x = as_tensor(input)
+    return nansum(x, dim, keepdim) / sum(~f.isnan(x), dim, keepdim)
+
+
+def _dispersion(name: str, function: Any) -> Any:
+    def call(
+        input: Any,
+        dim: Any = None,
+        unbiased: bool | None = None,
+        keepdim: bool = False,
+        *,
+        correction: Any = None,
+        **named: Any,
+    ) -> Any:
+        if isinstance(dim, bool):  # std(x, unbiased)
+            dim, unbiased = None, dim
+        dim, keepdim = _options(dim, keepdim, named)
+        degrees = (1 if unbiased is None else int(unbiased)) if correction is None else correction
+        x = as_tensor(input)
+        return function(x, axis=_axes(dim, x.ndim), keepdims=bool(keepdim), ddof=degrees)
+
+    call.__name__ = call.__qualname__ = name
+    call.__doc__ = f"Return the {'standard deviation' if name == 'std' else 'variance'}, divided by n - correction (1)."
+    return node(name.capitalize())(call)
+
+
+std = _dispersion("std", np.std)
+var = _dispersion("var", np.var)
+
+
+def std_mean(input: Any, dim: Any = None, unbiased: bool | None = None, keepdim: bool = False, **options: Any) -> Any:
+    """Return standard deviation and mean."""
+    return std(input, dim, unbiased, keepdim, **options), mean(input, dim, keepdim)
+
+
+def var_mean(input: Any, dim: Any = None, unbiased: bool | None = None, keepdim: bool = False, **options: Any) -> Any:
+    """Return variance and mean."""
+    return var(input, dim, unbiased, keepdim, **options), mean(input, dim, keepdim)
+
+
+# ---------------------------------------------------------------- extrema
+
+
+def _along(x: Any, indices: Any, axis: int) -> Any:
+    return np.take_along_axis(x, indices, axis)
+
+
+def _pick(x: Any, indices: Any, axis: int, keepdim: bool) -> Any:
+    """Take one element along an axis, by index."""
+    if x.ndim == 0:
+        return x
+    expanded = np.expand_dims(indices, axis)
+    values = _along(x, expanded, axis)
+    return values if keepdim else np.squeeze(values, axis)
+
+
+def _extremum(name: str, reduce: Any, argument: Any, pairwise: Any) -> Any:
+    def call(input: Any, dim: Any = None, keepdim: bool = False, **named: Any) -> Any:
+        x = as_tensor(input)
+        other = named.pop("other", None)
+        if other is not None or not (dim is None or isinstance(dim, int)):
+            return pairwise(x, dim if other is None else other)
+        dim, keepdim = _options(dim, keepdim, named)
+        if dim is None:
+            return reduce(x)
+        axis = _axis(dim, x.ndim)
+        indices = argument(x, axis=axis) if x.ndim else np.zeros_like(x, dtype=np.int64)
+        values = _pick(x, indices, axis, keepdim)
+        return ValuesIndices(name, values, np.expand_dims(indices, axis) if keepdim and x.ndim else indices)
+
+    call.__name__ = call.__qualname__ = name
+    call.__doc__ = (
+        f"Return the {name}imum of all elements (ties share the derivative), (values, indices) along an axis (the "
+        "first of several gets the derivative), or elementwise of two tensors."
+    )
+    return node(name.capitalize())(call)
+
+
+max = _extremum("max", np.max, np.argmax, f.maximum)
+min = _extremum("min", np.min, np.argmin, f.minimum)
+
+
+def amax(input: Any, dim: Any = (), keepdim: bool = False) -> Any:
+    """Return the maximum over axes; ties share the derivative."""
+    return _reduced(np.max, as_tensor(input), dim, keepdim)
+
+
+def amin(input: Any, dim: Any = (), keepdim: bool = False) -> Any:
+    """Return the minimum over axes; ties share the derivative."""
+    return _reduced(np.min, as_tensor(input), dim, keepdim)
+
+
+def aminmax(input: Any, *, dim: Any = None, keepdim: bool = False) -> Any:
+    """Return minimum and maximum."""
+    dim = () if dim is None else dim
+    return MinMax(amin(input, dim, keepdim), amax(input, dim, keepdim))
+
+
+def argmax(input: Any, dim: int | None = None, keepdim: bool = False) -> Any:
+    """Return where the maximum is; the first of several."""
+    return np.argmax(as_tensor(input), axis=dim, keepdims=keepdim)
+
+
+def argmin(input: Any, dim: int | None = None, keepdim: bool = False) -> Any:
+    """Return where the minimum is; the first of several."""
+    return np.argmin(as_tensor(input), axis=dim, keepdims=keepdim)
+
+
+@node("Median")
+def median(input: Any, dim: int | None = None, keepdim: bool = False) -> Any:
+    """Return the median, the lower one of two middle elements; along an axis (values, indices)."""
+    x = as_tensor(input)
+    if dim is None:
+        flat = np.reshape(x, (-1,))
+        return _kth(flat, (flat.shape[0] - 1) // 2, 0, False).values
+    axis = _axis(dim, x.ndim)
+    return _kth(x, (x.shape[axis] - 1) // 2 if x.ndim else 0, axis, keepdim, "median")
+
+
+def kthvalue(input: Any, k: int, dim: int = -1, keepdim: bool = False) -> Any:
+    """Return the k-th smallest element along an axis, and its index."""
+    x = as_tensor(input)
+    return _kth(x, k - 1, _axis(dim, x.ndim), keepdim, "kthvalue")
+
+
+def _kth(x: Any, k: int, axis: int, keepdim: bool, name: str = "kthvalue") -> Any:
+    if x.ndim == 0:
+        return ValuesIndices(name, x, np.zeros_like(x, dtype=np.int64))
+    order = np.argsort(x, axis=axis, kind="stable")
+    indices = np.take(order, k, axis=axis)
+    values = _pick(x, indices, axis, keepdim)
+    return ValuesIndices(name, values, np.expand_dims(indices, axis) if keepdim else indices)
+
+
+def quantile(
+    input: Any, q: Any, dim: int | None = None, keepdim: bool = False, *, interpolation: str = "linear"
+) -> Any:
+    """Return quantiles; a `q` with several entries puts them first."""
+    x = as_tensor(input)
+    q = q._data if hasattr(q, "_data") else q
+    return dtypes.cast(
+        np.quantile(x, q, axis=dim, keepdims=keepdim, method=interpolation), x._data.dtype  # type: ignore[call-overload]
+    )
+
+
+# ---------------------------------------------------------------- truth and counts
+
+
+def all(input: Any, dim: Any = None, keepdim: bool = False) -> Any:
+    """Return whether all elements are true."""
+    return _reduced(np.all, as_tensor(input), dim, keepdim)
+
+
+def any(input: Any, dim: Any = None, keepdim: bool = False) -> Any:
+    """Return whether any element is true."""
+    return _reduced(np.any, as_tensor(input), dim, keepdim)
+
+
+def count_nonzero(input: Any, dim: Any = None) -> Any:
+    """Return the number of elements that are not 0."""
+    return sum(np.not_equal(as_tensor(input), 0), dim)
+
+
+# ---------------------------------------------------------------- logarithms of sums
+
+
+@node("Logsumexp")
+def logsumexp(input: Any, dim: Any, keepdim: bool = False) -> Any:
+    """Return log(sum(exp(x))) over axes without overflow."""
+    x = dtypes.floating(as_tensor(input))
+    axes = _axes(dim, x.ndim)
+    shift = _shift(x, axes)
+    total = f.log(np.sum(f.exp(x - shift), axis=axes, keepdims=True)) + shift
+    return total if keepdim else np.squeeze(total, axes)
+
+
+def _shift(x: Any, axes: tuple[int, ...]) -> Any:
+    """Return the finite maximum over axes as a constant: what is subtracted so that nothing overflows."""
+    top = np.max(x, axis=axes, keepdims=True)
+    top = top.detach() if hasattr(top, "detach") else top
+    return f.where(f.isfinite(top), top, 0.0)
+
+
+@node("Softmax")
+def softmax(input: Any, dim: int | None = None, dtype: Any = None) -> Any:
+    """Return exp(x) / sum(exp(x)) along an axis."""
+    x = _floating(input, dtype)
+    axis = _axis(_softmax_dim(dim, x.ndim), x.ndim)
+    if x.ndim == 0:
+        return f.exp(x - x)
+    powers = f.exp(x - _shift(x, (axis,)))
+    return powers / np.sum(powers, axis=axis, keepdims=True)
+
+
+def _softmax_dim(dim: int | None, ndim: int) -> int:
+    """Return the axis that PyTorch would take if none is given."""
+    return (0 if ndim in (0, 1, 3) else 1) if dim is None else dim
+
+
+def _floating(input: Any, dtype: Any) -> Any:
+    x = as_tensor(input)
+    return dtypes.floating(x) if dtype is None else dtypes.cast(x, dtypes.to_numpy_dtype(dtype))
+
+
+@node("LogSoftmax")
+def log_softmax(input: Any, dim: int | None = None, dtype: Any = None) -> Any:
+    """Return log(softmax(x)) along an axis, without cancellation."""
+    x = _floating(input, dtype)
+    axis = _axis(_softmax_dim(dim, x.ndim), x.ndim)
+    if x.ndim == 0:
+        return x - x
+    shifted = x - _shift(x, (axis,))
+    return shifted - f.log(np.sum(f.exp(shifted), axis=axis, keepdims=True))
+
+
+# ---------------------------------------------------------------- scans
+
+
+def cumsum(input: Any, dim: int, *, dtype: Any = None) -> Any:
+    """Return running sums along an axis."""
+    x = as_tensor(input)
+    return x if x.ndim == 0 else np.cumsum(x, axis=dim, dtype=None if dtype is None else dtypes.to_numpy_dtype(dtype))
+
+
+def cumprod(input: Any, dim: int, *, dtype: Any = None) -> Any:
+    """Return running products along an axis."""
+    x = as_tensor(input)
+    return x if x.ndim == 0 else np.cumprod(x, axis=dim, dtype=None if dtype is None else dtypes.to_numpy_dtype(dtype))
+
+
+@node("Logcumsumexp")
+def logcumsumexp(input: Any, dim: int) -> Any:
+    """Return log(cumsum(exp(x))) along an axis."""
+    x = dtypes.floating(as_tensor(input))
+    shift = _shift(x, (_axis(dim, x.ndim),))
+    return f.log(cumsum(f.exp(x - shift), dim)) + shift
+
+
+def _running(name: str, ufunc: Any, later: Any) -> Any:
+    def call(input: Any, dim: int) -> Any:
+        x = as_tensor(input)
+        axis = _axis(dim, x.ndim)
+        data = np.asarray(x._concrete(name))
+        best = ufunc.accumulate(data, axis=axis) if x.ndim else data
+        n = data.shape[axis] if x.ndim else 1
+        places = np.arange(n).reshape((n,) + (1,) * (data.ndim - axis - 1)) if x.ndim else np.zeros((), int)
+        indices = np.maximum.accumulate(np.where(data == best, places, 0), axis=axis) if x.ndim else places
+        return ValuesIndices(name, _along(x, indices, axis) if x.ndim else x, as_tensor(indices))
+
+    call.__name__ = call.__qualname__ = name
+    call.__doc__ = f"Return the running {later} along an axis, and where it was (the last of several)."
+    return node(name.capitalize())(call)
+
+
+cummax = _running("cummax", np.maximum, "maximum")
+cummin = _running("cummin", np.minimum, "minimum")
+
+
+def diff(input: Any, n: int = 1, dim: int = -1, prepend: Any = None, append: Any = None) -> Any:
+    """Return differences of neighbours along an axis, n times."""
+    extra = {key: value for key, value in (("prepend", prepend), ("append", append)) if value is not None}
+    return np.diff(as_tensor(input), n, dim, **extra)
+
+
+def trapezoid(y: Any, x: Any = None, *, dx: float = 1.0, dim: int = -1) -> Any:
+    """Return the integral by the trapezoidal rule."""
+    return np.trapezoid(as_tensor(y), None if x is None else as_tensor(x), dx, dim)
+
+
+# ---------------------------------------------------------------- norms
+
+
+@node("LinalgVectorNorm")
+def norm(input: Any, p: Any = "fro", dim: Any = None, keepdim: bool = False, dtype: Any = None) -> Any:
+    """Return the norm of all elements, or over axes; the derivative of the Euclidean norm at 0 is 0.
+
+    Raises ArgumentError for an order that is neither a number nor "fro".
+    """
+    x = _floating(input, dtype)
+    if isinstance(p, str) and p not in ("fro", "nuc"):
+        raise ArgumentError(f"norm: p is a number, 'fro' or 'nuc', not {p!r}")
+    if p == "nuc":
+        axes = (-2, -1) if dim is None else tuple(dim)
+        return np.linalg.norm(x, "nuc", axis=axes, keepdims=keepdim)
+    order = 2 if p in ("fro", None) else math.inf if p == math.inf else p
+    return np.linalg.vector_norm(x, axis=_axes(dim, x.ndim), keepdims=keepdim, ord=order)
+
+
+def dist(input: Any, other: Any, p: float = 2) -> Any:
+    """Return the p-norm of the difference."""
+    return norm(f.sub(input, other), p)
+
+

@@ -1,0 +1,141 @@
+"""Sparse Jacobians and Hessians of functions: record once, find or make the recipe, fill in the values."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from .. import tree
+from ..errors import ArgumentError, DtypeError, ShapeError, StructureError
+from .decide import Options, Recipe
+from .plans import plans
+from .record import Run
+
+
+def record(
+    function: Callable[..., Any],
+    args: Sequence[Any],
+    kwargs: dict[str, Any],
+    argnums: int | tuple[int, ...],
+    has_aux: bool,
+    name: str,
+    kind: str = "jacobian",
+) -> Run:
+    """Run a function once and check that its result has the derivative that is wanted.
+
+    Raises
+    ------
+    DtypeError
+        If it returns integers or booleans.
+    ShapeError, StructureError
+        If a Hessian is wanted of anything but one real number.
+    """
+    run = Run(function, args, kwargs, argnums, has_aux, name)
+    if not run.outputs:
+        raise StructureError(
+            f"{name}: the function returned nothing to differentiate", hint="return an array, or a structure of arrays"
+        )
+    for out in run.outputs:
+        if out.dtype.kind not in "fc":
+            raise DtypeError(
+                f"{name}: the function returned {out.dtype}, which has no derivative",
+                why="zeros would look like an answer",
+                hint="return floating numbers, or the rest as auxiliary data with has_aux=True",
+            )
+    if kind == "hessian":
+        if not run.output_tree.is_leaf or run.outputs[0].shape != ():
+            shapes = [out.shape for out in run.outputs]
+            raise ShapeError(
+                f"{name}: the function returned shapes {shapes}, but a sparse Hessian is that of one number",
+                hint="np.sum(...) of the result, or leave out sparse=",
+            )
+        if run.outputs[0].dtype.kind == "c" or any(x.dtype.kind == "c" for x in run.inputs):
+            raise DtypeError(f"{name}: a sparse Hessian is that of a real function of real numbers")
+    return run
+
+
+def sparse_matrix(recipe: Recipe, data: np.ndarray) -> Any:
+    """Return the derivative as one CSR array, all outputs by all inputs.
+
+    The index arrays are copies: SciPy's in-place methods may change them.
+    """
+    from scipy.sparse import csr_array
+
+    result = csr_array((data, recipe.indices.copy(), recipe.indptr.copy()), shape=recipe.shape)
+    result.has_canonical_format = True
+    return result
+
+
+def dense_matrix(recipe: Recipe, data: np.ndarray) -> np.ndarray:
+    """Return the derivative as one array, all outputs by all inputs."""
+    if recipe.nnz == prod(recipe.shape):
+        return data.reshape(recipe.shape)
+    result = np.zeros(recipe.shape, data.dtype)
+    rows = np.repeat(np.arange(recipe.shape[0]), np.diff(recipe.indptr))
+    result.reshape(-1)[rows * recipe.shape[1] + recipe.indices] = data
+    return result
+
+
+def pays_off(recipe: Recipe) -> bool:
+    """Whether a sparse result is worth it: large, and mostly zeros."""
+    return prod(recipe.shape) > 10_000 and recipe.nnz < 0.1 * prod(recipe.shape)
+
+
+def blocks_of(matrix: Any, run: Run, kind: str, dense: bool) -> Any:
+    """Cut the matrix into the blocks of the function's own structure: J[out][in] for structures and argnums tuples."""
+    single_in = run.single and run.input_tree.children[0].is_leaf
+    if kind == "hessian":
+        outputs, output_tree = run.inputs, None
+    else:
+        outputs, output_tree = run.outputs, run.output_tree
+    rows = np.cumsum([0, *(x.size for x in outputs)])
+    columns = np.cumsum([0, *(x.size for x in run.inputs)])
+
+    def block(i: int, j: int) -> Any:
+        whole = len(outputs) == 1 and len(run.inputs) == 1
+        part = matrix if whole else matrix[rows[i] : rows[i + 1], columns[j] : columns[j + 1]]
+        return part.reshape(outputs[i].shape + run.inputs[j].shape) if dense else part
+
+    def row(i: int) -> Any:
+        parts = tree.unflatten(run.input_tree, [block(i, j) for j in range(len(run.inputs))])
+        return parts[0] if run.single else tuple(parts)
+
+    all_rows = [row(i) for i in range(len(outputs))]
+    if output_tree is not None:
+        return tree.unflatten(output_tree, all_rows)
+    del single_in
+    parts = tree.unflatten(run.input_tree, all_rows)
+    return parts[0] if run.single else tuple(parts)
+
+
+def sparse_derivative(
+    function: Callable[..., Any],
+    args: Sequence[Any],
+    kwargs: dict[str, Any],
+    *,
+    argnums: int | tuple[int, ...] = 0,
+    has_aux: bool = False,
+    sparse: bool | str = True,
+    mode: str = "auto",
+    max_bytes: int | None = None,
+    as_matrix: bool = False,
+    kind: str = "jacobian",
+    name: str = "jacobian",
+    with_value: bool = False,
+) -> Any:
+    """Return a sparse Jacobian or Hessian; what `jacobian(f, sparse=...)(x)` calls."""
+    if sparse not in (True, "auto"):
+        raise ArgumentError(f"{name}: sparse is False, True or 'auto', not {sparse!r}")
+    options = Options(kind, mode, "best", max_bytes or Options.max_bytes)
+    options.check(name)
+    run = record(function, args, kwargs, argnums, has_aux, name, kind)
+    recipe, data = plans.evaluate(run, options)
+    dense = sparse == "auto" and not pays_off(recipe)
+    matrix = dense_matrix(recipe, data) if dense else sparse_matrix(recipe, data)
+    result = matrix if as_matrix else blocks_of(matrix, run, kind, dense)
+    if with_value:
+        return ((run.value, run.aux) if has_aux else run.value), result
+    return (result, run.aux) if has_aux else result

@@ -1,0 +1,71 @@
+"""Plain NumPy calls on tracked values: each has the value of NumPy and the Jacobian of central differences."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import wengert as wg
+
+from .cases import CASES
+
+IDS = [f"{name}-{k}" for k, (name, _, _) in enumerate(CASES)]
+
+
+def flat(value: Any) -> np.ndarray:
+    """Return a result as one vector of real numbers."""
+    array = np.asarray(value)
+    return np.concatenate([array.real.ravel(), array.imag.ravel()]) if array.dtype.kind == "c" else array.ravel()
+
+
+def differences(function: Any, args: tuple[Any, ...], k: int, step: float = 1e-6) -> np.ndarray:
+    """Return the Jacobian by one argument from central differences."""
+    columns = []
+    for place in np.ndindex(*np.shape(args[k])):
+        ends = []
+        for sign in (1, -1):
+            moved = np.array(args[k], float)
+            moved[place] += sign * step
+            ends.append(flat(function(*args[:k], moved, *args[k + 1 :])))
+        columns.append((ends[0] - ends[1]) / (2 * step))
+    return np.stack(columns, axis=1)
+
+
+# NumPy looks for tensors only among some of the arguments of these; with all others plain, the trace is lost and said so.
+NOT_ASKED = {"pad": 1, "polyint": 1, "unwrap": 1}
+
+
+def real_jacobian(name: str, function: Any, args: tuple[Any, ...], k: int, mode: str) -> np.ndarray:
+    """Return the Jacobian of `flat(function)` as a matrix."""
+    if NOT_ASKED.get(name) == k:
+        with pytest.raises(wg.errors.TraceLost):
+            wg.jacobian(function, k, mode=mode)(*args)
+        args = (wg.Tensor(args[0]), *args[1:])
+
+    def parts(*arguments: Any) -> Any:
+        value = function(*arguments)
+        if np.iscomplexobj(value):
+            return np.concatenate([np.ravel(np.real(value)), np.ravel(np.imag(value))])
+        return np.ravel(value)
+
+    found = wg.jacobian(parts, k, mode=mode)(*args)
+    return np.asarray(found).reshape(-1, np.size(args[k]))
+
+
+@pytest.mark.parametrize(("name", "function", "args"), CASES, ids=IDS)
+def test_value_and_jacobian(name: str, function: Any, args: tuple[Any, ...]) -> None:
+    expected = function(*args)
+    found = function(*(wg.Tensor(arg) for arg in args))
+    assert np.asarray(found).dtype == np.asarray(expected).dtype
+    np.testing.assert_allclose(np.asarray(found), expected, rtol=1e-12, atol=1e-13)
+    for k in range(len(args)):
+        numeric = differences(function, args, k)
+        for mode in ("forward", "reverse"):
+            exact = real_jacobian(name, function, args, k, mode)
+            np.testing.assert_allclose(exact, numeric, rtol=1e-5, atol=1e-5 * max(1, np.abs(numeric).max(initial=0)))
+
+
+def test_the_list_is_long_enough() -> None:
+    assert len({name for name, _, _ in CASES}) >= 150
