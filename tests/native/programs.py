@@ -72,7 +72,7 @@ class Generator:
                     made = self.operation(pool)
                 except (ValueError, TypeError, IndexError):  # the draw does not fit; the next one may
                     continue
-                if made is not None and int(np.prod(made.shape)) <= 2000:
+                if made is not None and int(np.prod(made.shape)) <= 40 * 40 * self.longest:
                     pool.append(made)
             outputs = [pool[-1]]
             for x in pool[len(inputs) :]:
