@@ -29,6 +29,14 @@ if TYPE_CHECKING:
     from .derivatives.products import linearize as linearize
     from .derivatives.products import vhp as vhp
     from .derivatives.vmap import vmap as vmap
+    from .sparse.parts import batch_jacobian as batch_jacobian
+    from .sparse.parts import block_jacobian as block_jacobian
+    from .sparse.parts import jacobian_diagonal as jacobian_diagonal
+    from .sparse.plan import Plan as Plan
+    from .sparse.plan import plan_hessian as plan_hessian
+    from .sparse.plan import plan_jacobian as plan_jacobian
+    from .sparse.plot import plot_jacobian as plot_jacobian
+    from .sparse.plot import text_spy as text_spy
     from .tape import ForwardAccumulator as ForwardAccumulator
     from .tape import GradientTape as GradientTape
     from .tape import UnconnectedGradients as UnconnectedGradients
@@ -42,6 +50,9 @@ _HOMES: dict[str, tuple[str, ...]] = {
     "derivatives.hessian": ("hessian", "hessian_diag", "laplacian", "value_grad_and_hessian"),
     "derivatives.products": ("gauss_newton_product", "hvp", "linear_transpose", "linearize", "vhp"),
     "derivatives.vmap": ("vmap",),
+    "sparse.parts": ("batch_jacobian", "block_jacobian", "jacobian_diagonal"),
+    "sparse.plan": ("Plan", "plan_hessian", "plan_jacobian"),
+    "sparse.plot": ("plot_jacobian", "text_spy"),
     "tape": ("ForwardAccumulator", "GradientTape", "UnconnectedGradients"),
     "tensor": ("Tensor",),
     "variable": ("Variable",),

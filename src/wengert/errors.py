@@ -16,6 +16,7 @@ __all__ = [
     "CoupledRows",
     "Degenerate",
     "DtypeError",
+    "LoopWarning",
     "GraphDtypeError",
     "GraphError",
     "GraphShapeError",
@@ -142,6 +143,14 @@ class WrongDerivative(WengertError, AssertionError):
 
     Cause: a wrong custom rule or primitive, or a function that is not a function of its arguments. The report's rows
     name the law, the worst entry, both values and the likely cause.
+    """
+
+
+class LoopWarning(UserWarning):
+    """A primitive without a batch rule is applied once per entry of a batch, which is slow.
+
+    No primitive of the library does that; one of yours does if it declares no `batch`. Fix: declare it. Strict mode:
+    `warnings.simplefilter("error", wengert.errors.LoopWarning)`.
     """
 
 

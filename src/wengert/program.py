@@ -15,6 +15,7 @@ import numpy as np
 
 from .errors import AbstractValue, ShapeError, StructureError, user_line
 from .primitives.base import Primitive, dtype_of, shape_of
+from .primitives.structural import constant
 from .recording import Line, Traced, depends, leaf, wrap
 from .tensor import Tensor
 
@@ -126,10 +127,29 @@ class Program:
             ends.setdefault(position, []).append(value)
         return ends
 
-    def closed(self) -> Program:
-        """Return the same Program with its captures as further inputs: nothing but structure is left in it."""
-        slots = tuple(map(Slot.of, self.captures))
-        return Program((*self.inputs, *slots), (), self.steps, self.outputs)
+    def closed(self) -> tuple[Program, list[Any]]:
+        """Return the Program with its captures as further inputs, and these captures: only structure is left in it.
+
+        A captured Python number becomes a line of its own, because as an array it would promote differently.
+        """
+        n = len(self.inputs)
+        numbers = list(range(n))
+        arrays = [value for value in self.captures if not _is_weak(value)]
+        constants: list[Step] = []
+        taken = 0
+        for value in self.captures:
+            if _is_weak(value):
+                numbers.append(n + len(arrays) + len(constants))
+                constants.append(Step(constant, (), (("value", value),), Slot.of(value)))
+            else:
+                numbers.append(n + taken)
+                taken += 1
+        first = n + len(arrays) + len(constants)
+        numbers.extend(range(first, first + len(self.steps)))
+        steps = [Step(s.primitive, tuple(numbers[a] for a in s.args), s.params, s.slot) for s in self.steps]
+        slots = tuple(map(Slot.of, arrays))
+        closed = Program((*self.inputs, *slots), (), [*constants, *steps], [numbers[i] for i in self.outputs])
+        return closed, arrays
 
     def save(self, path: Any) -> None:
         """Write the Program to a file as plain data: its structure as JSON, its captured arrays beside it.
@@ -212,6 +232,10 @@ class Program:
         from .execute.interpret import run
 
         return run(self, args, self.captures if captures is None else captures)
+
+
+def _is_weak(value: Any) -> bool:
+    return type(value) in (bool, int, float, complex)
 
 
 def _show(value: Any) -> str:

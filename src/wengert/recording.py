@@ -33,18 +33,32 @@ class Recorder:
     watched : dict
         By `id` of a watched tensor: the tensor, its line here, and for variables which readers know of it. A tensor
         that several threads watch has a line in each of their recorders.
-    windows, readers : list
+    windows, readers : list of weak references
         The open windows (tapes), and those that want to be told when a variable is read.
     stamp : int
         Tells one list of readers from another.
     record_all, reads
         Whether operations without a derivative (comparisons, sorting) are recorded too, and how often Python then looked
         at a value that is recorded: by a branch, or to make a plain array of integers.
+    guards : list or None
+        If a list (`jit` records), what Python looked at: tensors, and how.
     outer
         What was recording before, and will be again.
     """
 
-    __slots__ = ("nested", "outer", "readers", "reads", "record_all", "session", "sessions", "stamp", "watched", "windows")
+    __slots__ = (
+        "guards",
+        "nested",
+        "outer",
+        "readers",
+        "reads",
+        "record_all",
+        "session",
+        "sessions",
+        "stamp",
+        "watched",
+        "windows",
+    )
 
     def __init__(self, outer: Recorder | None = None, session: Session | None = None) -> None:
         self.session = session or Session(self)
@@ -56,6 +70,7 @@ class Recorder:
         self.readers: list[Any] = []
         self.stamp = 0
         self.reads = 0
+        self.guards: list[tuple[Traced, str]] | None = None
         self.record_all = False
         self.outer = outer
 
@@ -309,6 +324,26 @@ def live_line(tensor: Traced, recorder: Recorder | None) -> Line | None:
     if live_in is recorder or live_in is AMBIENT:
         return line
     return recorder.find(tensor) if recorder.watched else None
+
+
+def is_guarded(tensor: Traced) -> bool:
+    """Whether a look at this tracked value loses no derivative: `jit` records it, and nobody inside of `jit` wants more."""
+    recorder = current()
+    if recorder is None or recorder.guards is None:
+        return False
+    if len(recorder.sessions) == 1:
+        return True
+    seen: set[Line] = set()
+    stack = [] if tensor._line is None else [tensor._line]
+    while stack:  # is it made from an input of a derivative inside?
+        line = stack.pop()
+        if line in seen:
+            continue
+        seen.add(line)
+        if line.session is not recorder.session or getattr(line.primitive, "name", "") in ("alias", "watch"):
+            return False
+        stack.extend(parent for parent in line.inputs if parent is not None)
+    return True
 
 
 NO_PARAMS: dict[str, Any] = {}

@@ -7,7 +7,7 @@ lines (`transforms`, `derivatives.jacobian`). This module knows nothing of funct
 from __future__ import annotations
 
 import weakref
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import contextmanager
 from enum import Enum
 from typing import Any
@@ -102,13 +102,13 @@ class GradientTape(Watcher):
         super()._start()
         recorder = self._recorder
         if self._reads and recorder is not None:
-            recorder.readers.append(self)
+            recorder.readers.append(weakref.ref(self))
             recorder.stamp += 1
 
     def _stop(self) -> None:
         recorder = self._recorder
-        if recorder is not None and self in recorder.readers:
-            recorder.readers.remove(self)
+        if recorder is not None and weakref.ref(self) in recorder.readers:
+            recorder.readers.remove(weakref.ref(self))
             recorder.stamp += 1
         super()._stop()
 
@@ -464,13 +464,7 @@ def _weights(given: Any, targets: Sequence[Any], structure: tree.Tree) -> list[A
     """Return one cotangent, or None for ones, per target."""
     if given is None:
         return [None] * len(targets)
-    weights = [given] if structure.is_leaf else _parts(given)
-    if len(weights) != len(targets):
-        raise ArgumentError(
-            f"gradient: {len(weights)} output_gradients for {len(targets)} targets",
-            where=user_line(),
-            hint="one for each target; None stands for ones",
-        )
+    weights = _aligned(given, structure)
     return [
         None
         if weight is None
@@ -479,12 +473,24 @@ def _weights(given: Any, targets: Sequence[Any], structure: tree.Tree) -> list[A
     ]
 
 
-def _parts(value: Any) -> list[Any]:
-    if isinstance(value, dict):
-        value = list(value.values())
-    if isinstance(value, list | tuple):
-        return [part for entry in value for part in _parts(entry)]
-    return [value]
+def _aligned(given: Any, structure: tree.Tree) -> list[Any]:
+    """Return the parts that stand where a structure has its leaves; each may itself be a list of numbers."""
+    if structure.is_leaf:
+        return [given]
+    children = structure.children
+    if given is None:
+        return [None] * structure.count
+    if isinstance(given, Mapping):
+        if set(given) == set(structure.keys):
+            given = [given[key] for key in structure.keys]
+    if not isinstance(given, list | tuple) or len(given) != len(children):
+        count = len(given) if isinstance(given, list | tuple | Mapping) else 1
+        raise ArgumentError(
+            f"gradient: {count} output_gradients for {len(children)} targets",
+            where=user_line(),
+            hint="nested like the targets, one for each; None stands for ones",
+        )
+    return [part for value, child in zip(given, children) for part in _aligned(value, child)]
 
 
 class ForwardAccumulator(Watcher):
@@ -565,7 +571,7 @@ class ForwardAccumulator(Watcher):
 
     def _start(self) -> None:
         recorder = current()
-        around = list(recorder.windows) if recorder is not None else []
+        around = [window for reference in recorder.windows if (window := reference())] if recorder is not None else []
         super()._start()
         if not self._around:
             self._around = around

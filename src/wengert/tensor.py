@@ -19,7 +19,7 @@ from .errors import AbstractValue, StructureError, TraceLost, UnsupportedFunctio
 from .primitives import elementwise as e
 from .primitives.contraction import matmul
 from .primitives.indexing import index, normalize_index
-from .recording import Traced, apply, apply1, apply2, current, is_tracked, wrap
+from .recording import Traced, apply, apply1, apply2, current, is_guarded, is_tracked, wrap
 from .views import assign, holds_tensor, view, write
 
 _UFUNCS = e.UFUNCS
@@ -223,17 +223,21 @@ class Tensor(Traced):
                 f"{what} needs the value of an abstract tensor of shape {self.shape}, dtype {self.dtype}",
                 where=user_line(),
                 why="inside vmap and traced bodies only shapes and dtypes are known",
-                hint="np.where(condition, a, b) or wengert.cond instead of a branch on the value",
+                hint="wengert.numpy.take(x, i, axis=0) or wengert.Tensor(x)[i] where a plain array is indexed"
+                if self.dtype.kind in "iu"
+                else "np.where(condition, a, b) or wengert.cond instead of a branch on the value",
             )
         recorder = current()
         if recorder is not None and recorder.record_all and is_tracked(self):
             recorder.reads += 1
+            if recorder.guards is not None:
+                recorder.guards.append((self, what))
         return self._data
 
     def _leave(self, what: str) -> Any:
         """Return the data for a conversion that drops the derivative, unless that derivative is wanted."""
         data = self._concrete(what)
-        if is_tracked(self) and self.dtype.kind in "fc":  # integers and booleans have no derivative to lose
+        if is_tracked(self) and self.dtype.kind in "fc" and not is_guarded(self):  # integers and booleans have no derivative to lose
             where = user_line()
             raise TraceLost(
                 f"{what} on a tracked tensor of shape {self.shape}, dtype {self.dtype}",
@@ -272,8 +276,12 @@ class Tensor(Traced):
     def __bool__(self) -> bool:
         return bool(self._concrete("the truth value"))
 
-    def __dlpack__(self, **options: Any) -> Any:
-        return np.asarray(self._leave("export by DLPack")).__dlpack__(**options)
+    def __dlpack__(
+        self, *, stream: Any = None, max_version: Any = None, dl_device: Any = None, copy: bool | None = None
+    ) -> Any:
+        options = {"max_version": max_version, "dl_device": dl_device, "copy": copy}
+        data = np.asarray(self._leave("export by DLPack"))
+        return data.__dlpack__(stream=stream, **{name: value for name, value in options.items() if value is not None})
 
     def __dlpack_device__(self) -> tuple[Any, int]:
         return np.empty(0).__dlpack_device__()
@@ -379,6 +387,8 @@ class Tensor(Traced):
     def __getitem__(self, key: Any) -> Any:
         if type(key) is int and self.shape:
             spec, arrays = (key,), ()
+        elif _is_truth_value(key):  # an axis of length 1 or 0, as in NumPy
+            return self[None][np.flatnonzero([bool(key)])]
         else:
             spec, arrays = normalize_index(key, self.shape)  # type: ignore[assignment]
         if arrays:
@@ -386,6 +396,10 @@ class Tensor(Traced):
         return view(self, index, spec=spec)
 
     def __setitem__(self, key: Any, value: Any) -> None:
+        if _is_truth_value(key):
+            if not key:
+                return
+            key = ...
         spec, arrays = normalize_index(key, self.shape)
         write(self, spec, arrays, value)
 
@@ -472,6 +486,11 @@ class Tensor(Traced):
 
 Tensor.family = Tensor
 _OPERANDS = (Traced, np.ndarray, np.generic, float, int, complex)
+
+
+def _is_truth_value(key: Any) -> bool:
+    """Whether an index is a single boolean, not a mask with axes."""
+    return key is True or key is False or (getattr(key, "dtype", None) == bool and key.ndim == 0)
 
 
 def _foreign(x: Any) -> bool:

@@ -86,7 +86,8 @@ class Variable(Tensor):
                 return None
         elif not self._trainable or entry[2] == recorder.stamp:
             return entry[1]
-        waiting = [reader for reader in recorder.readers if not reader.knows(self)]
+        readers = [reader for reference in recorder.readers if (reader := reference()) is not None]
+        waiting = [reader for reader in readers if not reader.knows(self)]
         line = None if entry is None else entry[1]
         if waiting:
             wanting = [reader for reader in waiting if reader.wants_lines]

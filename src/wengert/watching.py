@@ -7,6 +7,7 @@ it afterwards counts; a line counts for a watcher if it was written while the wa
 from __future__ import annotations
 
 import warnings
+import weakref
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -77,7 +78,7 @@ class Watcher:
             if session not in again:
                 again.append(session)
                 session.holders += 1
-        recorder.windows.append(self)
+        recorder.windows.append(weakref.ref(self))
         self._recorder = recorder
         self._spans.append([next_sequence(), FOREVER])
         for tensor, lines in self._watched.values():
@@ -103,8 +104,8 @@ class Watcher:
         assert recorder is not None
         self._recorder = None
         self._spans[-1][1] = next_sequence()
-        if self in recorder.windows:
-            recorder.windows.remove(self)
+        if weakref.ref(self) in recorder.windows:
+            recorder.windows.remove(weakref.ref(self))
         close_window(recorder, self._open)
         self._open = []
         if recorder.sessions:  # others go on recording: leave nothing behind

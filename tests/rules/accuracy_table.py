@@ -6,6 +6,8 @@ where more than 4 units in the last place are allowed, with the reason; docs/ref
 
 from __future__ import annotations
 
+from functools import cache
+
 import mpmath as mp
 import numpy as np
 
@@ -77,12 +79,18 @@ def near_zero(rng, n, r):
 
 
 def _sinc_series(order):
+    @cache
+    def coefficients():
+        return [
+            mp.mpf(-1) ** k * mp.pi ** (2 * k) / mp.factorial(2 * k + 1) * mp.ff(2 * k, order)
+            for k in range((order + 1) // 2, 40)
+        ]
+
     def derivative(x):
         total = mp.mpf(0)
-        for k in range((order + 1) // 2, 60):
-            rest = 2 * k - order
-            total += mp.mpf(-1) ** k * mp.pi ** (2 * k) / mp.factorial(2 * k + 1) * mp.ff(2 * k, order) * x**rest
-        return total
+        for c in reversed(coefficients()):
+            total = total * x * x + c
+        return total * x if order % 2 else total
 
     return derivative
 

@@ -80,5 +80,4 @@ SAMPLES = {
     **{name: [Sample((INTEGERS, OTHERS))] for name in ("bitwise_and", "bitwise_or", "bitwise_xor", "gcd", "lcm")},
     **{name: [Sample((INTEGERS, np.abs(OTHERS)))] for name in ("left_shift", "right_shift")},
     **{name: [Sample((INTEGERS,))] for name in ("invert", "bitwise_count")},
-    "isnat": [Sample((np.array(["2001-02-03", "NaT"], "datetime64[D]"),), skip={"program": "dates are not saved"})],
 }

@@ -16,7 +16,7 @@ import numpy as np
 from .. import tree
 from ..errors import AbstractValue, ArgumentError, DtypeError, ShapeError, StructureError, TraceLost, UnsupportedFunction
 from ..primitives.base import Primitive, shape_of
-from ..primitives.control import pack
+from ..execute.control import pack
 from ..primitives.indexing import stack
 from ..primitives.reduction import sum_
 from ..primitives.structural import pick

@@ -17,6 +17,7 @@ from ..recording import Line, Traced
 from .gradient import Derivative
 from .jacobian import forward_jacobian, reverse_jacobian
 from .layout import Layout, assemble, layout_of
+from .memory import affordable, check_result
 from .recorded import Recorded, check_argnums
 
 MODES = ("auto", "forward", "reverse")
@@ -30,6 +31,14 @@ def check_options(name: str, mode: str, chunk_size: Any) -> None:
         isinstance(chunk_size, bool) or not isinstance(chunk_size, int) or chunk_size < 1
     ):
         raise ArgumentError(f"{name}: chunk_size is a positive int or None, not {chunk_size!r}")
+
+
+def check_sparse(name: str, sparse: Any, max_bytes: Any) -> None:
+    """Raise ArgumentError for a `sparse` or `max_bytes` that does not exist."""
+    if not (sparse is True or sparse is False or sparse == "auto"):
+        raise ArgumentError(f"{name}: sparse is False, True or 'auto', not {sparse!r}")
+    if max_bytes is not None and (isinstance(max_bytes, bool) or not isinstance(max_bytes, int) or max_bytes < 1):
+        raise ArgumentError(f"{name}: max_bytes is a positive int or None, not {max_bytes!r}")
 
 
 class Jacobian(Derivative):
@@ -46,22 +55,46 @@ class Jacobian(Derivative):
         chunk_size: int | None = None,
         as_matrix: bool = False,
         name: str = "jacobian",
+        sparse: bool | str = False,
+        max_bytes: int | None = None,
     ) -> None:
         self.name = name
         super().__init__(function, argnums, has_aux)
-        check_options(name, mode, chunk_size)
+        check_sparse(name, sparse, max_bytes)
+        check_options(name, mode if sparse is False else "auto", chunk_size)
         self.mode = mode
         self.chunk_size = chunk_size
         self.as_matrix = as_matrix
+        self.sparse = sparse
+        self.max_bytes = max_bytes
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if self.sparse is not False:
+            return self._sparse(args, kwargs)
         recorded, single = self._record(args, kwargs)
         return self._with_aux(self._jacobian(recorded, single, args), recorded)
+
+    def _sparse(self, args: tuple[Any, ...], kwargs: dict[str, Any], with_value: bool = False) -> Any:
+        from ..sparse.jacobians import sparse_derivative  # this way up only when it is asked for
+
+        return sparse_derivative(
+            self.function,
+            args,
+            kwargs,
+            argnums=self.argnums,
+            has_aux=self.has_aux,
+            sparse=self.sparse,
+            mode=self.mode,
+            max_bytes=self.max_bytes,
+            as_matrix=self.as_matrix,
+            name=self.name,
+            with_value=with_value,
+        )
 
     def _jacobian(self, recorded: Recorded, single: bool, args: Sequence[Any]) -> Any:
         blocks = [
             [recorded.finish(block) for block in row]
-            for row in jacobian_blocks(recorded, self.mode, self.chunk_size, self.name)
+            for row in jacobian_blocks(recorded, self.mode, self.chunk_size, self.name, self.max_bytes)
         ]
         if self.as_matrix:
             columns = input_layout(recorded, self.function, self.argnums, len(args))
@@ -74,6 +107,8 @@ class ValueAndJacobian(Jacobian):
     """Value and dense Jacobian from one evaluation; made by `value_and_jacobian`."""
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if self.sparse is not False:
+            return self._sparse(args, kwargs, with_value=True)
         recorded, single = self._record(args, kwargs)
         jacobian = self._jacobian(recorded, single, args)
         value = recorded.value()
@@ -103,7 +138,11 @@ def _argument_name(function: Any, number: int) -> Any:
 
 
 def jacobian_blocks(
-    recorded: Recorded, mode: str = "auto", chunk: int | None = None, name: str = "jacobian"
+    recorded: Recorded,
+    mode: str = "auto",
+    chunk: int | None = None,
+    name: str = "jacobian",
+    max_bytes: int | None = None,
 ) -> list[list[Any]]:
     """Return the Jacobian block of every output by every input, zeros where there is no path."""
     if not recorded.outputs:
@@ -120,7 +159,19 @@ def jacobian_blocks(
             shape = out.shape if isinstance(out, Traced) else np.shape(out)  # type: ignore[attr-defined]
             rows.append([np.zeros(shape + source.shape, source.dtype) for source in sources])
             continue
-        if _pushes_forward(mode, line, sources):
+        forward = _pushes_forward(mode, line, sources)
+        for source in sources:
+            check_result(
+                name,
+                line.shape + source.shape,
+                line.dtype if forward else source.dtype,
+                max_bytes,
+                "sparse=True if most of it is zero; wengert.jvp or wengert.vjp for products without the matrix",
+            )
+        if chunk is None and max_bytes is not None:
+            count = sum(source.size for source in sources) if forward else line.size
+            chunk = affordable(recorded.lines, count, max_bytes)
+        if forward:
             blocks = [forward_jacobian(recorded.lines, [line], source, recorded.wrapper, chunk)[0] for source in sources]
         else:
             blocks = reverse_jacobian(recorded.lines, line, sources, recorded.wrapper, chunk)
@@ -164,10 +215,12 @@ def jacobian(
     mode: str = "auto",
     chunk_size: int | None = None,
     as_matrix: bool = False,
+    sparse: bool | str = False,
+    max_bytes: int | None = None,
 ) -> Jacobian:
-    """Return the function that computes the dense Jacobian.
+    """Return the function that computes the Jacobian, dense or sparse.
 
-    f: x -> y   returns: y.shape + x.shape
+    f: x -> y   returns: y.shape + x.shape, or with `sparse`: (y.size, x.size) csr_array
 
     Parameters
     ----------
@@ -185,11 +238,20 @@ def jacobian(
     as_matrix : bool
         If true the result is one matrix over all outputs and arguments, with labels: `J["y", "p"]`
         (`LabelledMatrix`). Several arguments are named as in the function's signature.
+    sparse : bool or "auto"
+        If true the result is a `scipy.sparse.csr_array` (nested ones for structures): the pattern is found from the
+        operations, never from values, and the entries are computed without pushing an identity matrix through. `mode`
+        may then also be "structured", "columns", "rows" or "both" (see `plan_jacobian`). "auto" gives a sparse result
+        where it is large and mostly zero, else a dense one.
+    max_bytes : int, optional
+        Most bytes for the dense result, and for the seeds of one block; memory and 128 MB if not given.
 
     Raises
     ------
     ArgumentError, StructureError
         If an option does not exist, or `argnums` does not name arguments.
+    TooLarge
+        If the dense result cannot be held; nothing was computed then.
     DtypeError
         If the function returns integers or booleans, or an argument is neither a number nor an array of numbers.
 
@@ -206,7 +268,7 @@ def jacobian(
     array([[ 3.,  2.],
            [ 1., -1.]])
     """
-    return Jacobian(function, argnums, has_aux, mode, chunk_size, as_matrix)
+    return Jacobian(function, argnums, has_aux, mode, chunk_size, as_matrix, "jacobian", sparse, max_bytes)
 
 
 def jacfwd(
@@ -265,6 +327,8 @@ def value_and_jacobian(
     mode: str = "auto",
     chunk_size: int | None = None,
     as_matrix: bool = False,
+    sparse: bool | str = False,
+    max_bytes: int | None = None,
 ) -> ValueAndJacobian:
     """Return the function that computes value and dense Jacobian from one evaluation.
 
@@ -281,4 +345,6 @@ def value_and_jacobian(
     (array([1., 9.]), array([[2., 0.],
            [0., 6.]]))
     """
-    return ValueAndJacobian(function, argnums, has_aux, mode, chunk_size, as_matrix, "value_and_jacobian")
+    return ValueAndJacobian(
+        function, argnums, has_aux, mode, chunk_size, as_matrix, "value_and_jacobian", sparse, max_bytes
+    )

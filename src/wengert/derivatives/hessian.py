@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 
 from .. import tree
-from ..errors import ShapeError
+from ..errors import ShapeError, TraceLost, UnsupportedFunction
 from ..primitives.indexing import concatenate
-from ..recording import Line, Traced, depends
+from ..recording import AMBIENT, Line, Traced, current, depends
 from ..transforms.reverse import backpropagate
-from .dense import check_options, input_layout, jacobian_blocks
+from .dense import check_options, check_sparse, input_layout, jacobian_blocks
 from .gradient import Derivative, scalar_output
 from .jacobian import is_elementwise, unit_seeds
 from .layout import assemble
@@ -67,12 +67,35 @@ class SecondDerivative(Derivative):
         mode: str = "auto",
         chunk_size: int | None = None,
         as_matrix: bool = False,
+        sparse: bool | str = False,
+        max_bytes: int | None = None,
     ) -> None:
         super().__init__(function, argnums, has_aux)
-        check_options(self.name, mode, chunk_size)
+        check_sparse(self.name, sparse, max_bytes)
+        check_options(self.name, mode if sparse is False else "auto", chunk_size)
         self.mode = mode
         self.chunk_size = chunk_size
         self.as_matrix = as_matrix
+        self.sparse = sparse
+        self.max_bytes = max_bytes
+
+    def _sparse(self, args: tuple[Any, ...], kwargs: dict[str, Any], with_value: bool = False) -> Any:
+        from ..sparse.jacobians import sparse_derivative  # this way up only when it is asked for
+
+        return sparse_derivative(
+            self.function,
+            args,
+            kwargs,
+            argnums=self.argnums,
+            has_aux=self.has_aux,
+            sparse=self.sparse,
+            mode=self.mode,
+            max_bytes=self.max_bytes,
+            as_matrix=self.as_matrix,
+            kind="hessian",
+            name=self.name,
+            with_value=with_value,
+        )
 
     def _record_gradient(
         self, args: tuple[Any, ...], kwargs: dict[str, Any], scalar: bool = True
@@ -83,11 +106,13 @@ class SecondDerivative(Derivative):
 
 
 class Hessian(SecondDerivative):
-    """The dense Hessian of a scalar function; made by `hessian`."""
+    """The Hessian of a scalar function; made by `hessian`."""
 
     name = "hessian"
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if self.sparse is not False:
+            return self._sparse(args, kwargs)
         recorded, single = self._record_gradient(args, kwargs, scalar=False)
         hessian = self._hessian(recorded, single, args)
         return (hessian, recorded.aux[2]) if self.has_aux else hessian
@@ -97,7 +122,7 @@ class Hessian(SecondDerivative):
         mode = "forward" if self.mode == "auto" else self.mode
         blocks = [
             [recorded.finish(block) for block in row]
-            for row in jacobian_blocks(recorded, mode, self.chunk_size, self.name)
+            for row in jacobian_blocks(recorded, mode, self.chunk_size, self.name, self.max_bytes)
         ]
         count = len(recorded.inputs)
         outputs: tree.Tree = recorded.aux[3].output_tree
@@ -123,6 +148,8 @@ class ValueGradAndHessian(Hessian):
     name = "value_grad_and_hessian"
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if self.sparse is not False:
+            return self._sparse(args, kwargs, with_value=True)
         recorded, single = self._record_gradient(args, kwargs)
         hessian = self._hessian(recorded, single, args)
         value, gradient, aux, _ = recorded.aux
@@ -135,9 +162,30 @@ class HessianDiag(SecondDerivative):
     name = "hessian_diag"
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        planned = self._planned(args, kwargs)
+        if planned is not None:
+            diagonal, aux = planned
+            return (diagonal, aux) if self.has_aux else diagonal
         recorded, single = self._record_gradient(args, kwargs)
         result = self._structured(recorded, single, [recorded.finish(d) for d in self._diagonals(recorded)])
         return (result, recorded.aux[2]) if self.has_aux else result
+
+    def _planned(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Return (diagonal, aux) by its structure if the arguments are large arrays that nobody tracks, else None."""
+        if self.chunk_size is not None or current() not in (None, AMBIENT):
+            return None
+        numbers, _ = check_argnums(self.argnums, len(args), self.name)
+        leaves, _ = tree.flatten([args[i] for i in numbers])
+        if not all(isinstance(leaf, np.ndarray) and leaf.dtype.kind == "f" for leaf in leaves):
+            return None
+        if sum(leaf.size for leaf in leaves) <= BLOCK:
+            return None
+        from ..sparse.parts import hessian_diagonal  # this way up only where it pays
+
+        try:
+            return hessian_diagonal(self.function, args, kwargs, self.argnums, self.has_aux, self.name)
+        except (TraceLost, UnsupportedFunction):  # the recorded way may do, or say it better
+            return None
 
     def _diagonals(self, recorded: Recorded) -> list[Any]:
         active = set(recorded.lines)
@@ -157,6 +205,11 @@ class Laplacian(HessianDiag):
     name = "laplacian"
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        planned = self._planned(args, kwargs)
+        if planned is not None:
+            diagonal, aux = planned
+            trace = np.asarray(sum(np.sum(leaf) for leaf in tree.flatten(diagonal)[0]))[()]
+            return (trace, aux) if self.has_aux else trace
         recorded, _ = self._record_gradient(args, kwargs)
         total: Any = None
         for diagonal in self._diagonals(recorded):
@@ -199,10 +252,12 @@ def hessian(
     mode: str = "auto",
     chunk_size: int | None = None,
     as_matrix: bool = False,
+    sparse: bool | str = False,
+    max_bytes: int | None = None,
 ) -> Hessian:
-    """Return the function that computes the dense Hessian.
+    """Return the function that computes the Hessian, dense or sparse.
 
-    f: x -> y   returns: y.shape + x.shape + x.shape; y is usually one number
+    f: x -> y   returns: y.shape + x.shape + x.shape (y is usually one number), or with `sparse`: (n, n) csr_array
 
     Parameters
     ----------
@@ -220,9 +275,16 @@ def hessian(
     as_matrix : bool
         If true the result is one symmetric matrix over all arguments, with labels: `H["a", "b"]`. Only for a
         function that returns one number.
+    sparse : bool or "auto"
+        If true the result is a `scipy.sparse.csr_array`; as for `jacobian`, for a function that returns one number.
+        `mode` may then also be "star" or "acyclic" (see `plan_hessian`).
+    max_bytes : int, optional
+        Most bytes for the dense result, and for the seeds of one block; memory and 128 MB if not given.
 
     Raises
     ------
+    TooLarge
+        If the dense result cannot be held; nothing was computed then.
     DtypeError
         If the function returns integers, or one complex number.
 
@@ -239,7 +301,7 @@ def hessian(
     array([[4., 2.],
            [2., 0.]])
     """
-    return Hessian(function, argnums, has_aux, mode, chunk_size, as_matrix)
+    return Hessian(function, argnums, has_aux, mode, chunk_size, as_matrix, sparse, max_bytes)
 
 
 def value_grad_and_hessian(
@@ -250,6 +312,8 @@ def value_grad_and_hessian(
     mode: str = "auto",
     chunk_size: int | None = None,
     as_matrix: bool = False,
+    sparse: bool | str = False,
+    max_bytes: int | None = None,
 ) -> ValueGradAndHessian:
     """Return the function that computes value, gradient and Hessian from one evaluation.
 
@@ -266,7 +330,7 @@ def value_grad_and_hessian(
     >>> float(value), float(gradient), float(H)
     (8.0, 12.0, 12.0)
     """
-    return ValueGradAndHessian(function, argnums, has_aux, mode, chunk_size, as_matrix)
+    return ValueGradAndHessian(function, argnums, has_aux, mode, chunk_size, as_matrix, sparse, max_bytes)
 
 
 def hessian_diag(
@@ -280,8 +344,9 @@ def hessian_diag(
 
     f: x -> ()   returns: x.shape
 
-    Parameters are those of `hessian`, errors those of `grad`. Cost: that of the Hessian, but memory for `chunk_size` of its
-    columns only (128 if not given); one pass where the gradient is elementwise.
+    Parameters are those of `hessian`, errors those of `grad`. Cost: one pass where the gradient is elementwise. Else, for
+    arrays of more than 128 numbers, structured accumulation of the diagonal alone, or as many passes as a colouring for
+    the diagonal needs; `chunk_size` asks for blocks of columns of the Hessian instead.
 
     Examples
     --------

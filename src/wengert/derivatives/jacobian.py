@@ -17,6 +17,7 @@ from ..primitives.indexing import concatenate, index_add, reshape, transpose
 from ..recording import Line, depends
 from ..transforms.reverse import backpropagate, sweep
 from .linear_map import push_block
+from .memory import affordable
 
 
 def is_elementwise(lines: Sequence[Line], target: Line, source: Line) -> bool:
@@ -68,7 +69,7 @@ def reverse_jacobian(
     lines : sequence of Line
         Those between, in order.
     chunk : int, optional
-        How many rows are pushed at once; all of them if not given.
+        How many rows are pushed at once; as many as fit `memory.BUDGET` if not given.
     vectorize : bool
         If false, one row at a time, without batch rules.
     """
@@ -126,14 +127,32 @@ def _rows(
             for i, source in enumerate(sources)
         ]
 
-    blocks = [
-        push_block(lines, [target], sources, [unit_seeds(target, start, stop)], wrapper, reverse=True)
-        for start, stop in _chunks(count, chunk)
-    ]
+    found = _pushed(lines, target, sources, wrapper, chunk, reverse=True)
     return [
-        reshape(_joined([block[i] for block in blocks]), shape=target.shape + source.shape)
-        for i, source in enumerate(sources)
+        reshape(block, shape=target.shape + source.shape) for block, source in zip(found, sources, strict=True)
     ]
+
+
+def _pushed(
+    lines: Sequence[Line], start: Line, ends: Sequence[Line], wrapper: type | None, chunk: int | None, reverse: bool
+) -> list[Any]:
+    """Push all unit seeds of one line, as many at once as fit the budget; every result has a leading axis of seeds."""
+    count = prod(start.shape)
+    parts: list[list[Any]] = [[] for _ in ends]
+    full: list[np.ndarray] = []
+    for first, stop in _chunks(count, affordable(lines, count) if chunk is None else chunk):
+        seeds = unit_seeds(start, first, stop)
+        blocks = push_block(lines, [start], ends, [seeds], wrapper, reverse=reverse)
+        if stop - first == count:
+            return blocks
+        if all(type(block) is np.ndarray for block in blocks):  # nobody records: no need to hold them twice
+            full = full or [np.empty((count, *block.shape[1:]), block.dtype) for block in blocks]
+            for whole, block in zip(full, blocks, strict=True):
+                whole[first:stop] = block
+        else:
+            for part, block in zip(parts, blocks, strict=True):
+                part.append(block)
+    return full or [_joined(part) for part in parts]
 
 
 def _chunks(count: int, chunk: int | None) -> list[tuple[int, int]]:
@@ -165,13 +184,9 @@ def forward_jacobian(
             np.zeros(target.shape + source.shape, target.dtype) if target in active else None for target in targets
         ]
 
-    blocks = [
-        push_block(lines, [source], reached, [unit_seeds(source, start, stop)], wrapper, reverse=False)
-        for start, stop in _chunks(count, chunk)
-    ]
     by_target = {}
-    for i, target in enumerate(reached):
-        columns = _joined([block[i] for block in blocks])
+    found = _pushed(lines, source, reached, wrapper, chunk, reverse=False)
+    for target, columns in zip(reached, found, strict=True):
         axes = (*range(1, len(target.shape) + 1), 0)
         by_target[target] = reshape(transpose(columns, axes=axes), shape=target.shape + source.shape)
     return [by_target.get(target) for target in targets]

@@ -59,25 +59,26 @@ def rearranged(program: Program, inputs: Sequence[int | Slot], outputs: Sequence
 def with_common_inputs(programs: Sequence[Program]) -> tuple[tuple[Program, ...], list[Any]]:
     """Close Programs over the same inputs: each gets the captures of all as further inputs, in the same order."""
     count = len(programs[0].inputs)
-    captured = [value for program in programs for value in program.captures]
+    closed = [program.closed() for program in programs]
+    captured = [value for _, values in closed for value in values]
     slots = [Slot.of(value) for value in captured]
-    closed = []
+    common = []
     start = 0
-    for program in programs:
-        mine = len(program.captures)
+    for program, values in closed:
+        stop = start + len(values)
         order: list[int | Slot] = list(range(count))
-        order += [
-            count + i - start if start <= i < start + mine else slots[i] for i in range(len(captured))
-        ]
-        closed.append(rearranged(program.closed(), order))
-        start += mine
-    return tuple(closed), captured
+        order += [count + i - start if start <= i < stop else slots[i] for i in range(len(captured))]
+        common.append(rearranged(program, order))
+        start = stop
+    return tuple(common), captured
 
 
 @lru_cache(maxsize=512)
 def reversed_for(program: Program, wrt: tuple[int, ...]) -> Program:
-    """Return the simplified reverse Program of a closed one."""
-    return simplify(reverse_program(program, wrt))
+    """Return the simplified reverse Program of a closed one, with cotangents for its inexact outputs only."""
+    count = len(program.inputs)
+    seeds = [count + i for i, slot in enumerate(program.output_slots) if is_inexact(slot)]
+    return simplify(rearranged(reverse_program(program, wrt), [*range(count), *seeds]))
 
 
 @lru_cache(maxsize=512)
@@ -238,9 +239,9 @@ def _call_vjp(cotangents: Any, _out: Any, *args: Any, needs: Sequence[bool], pro
     which = wanted(needs, program.inputs)
     if not which:
         return (None,) * len(args)
-    derived = reversed_for(program, which)
+    derived, extra = reversed_for(program, which).closed()
     seeds = filled(cotangents, program.output_slots)
-    result = call(*args, *seeds, *derived.captures, program=derived.closed())
+    result = call(*args, *seeds, *extra, program=derived)
     return spread(picked(result, len(which)), which, len(args))
 
 
@@ -249,15 +250,15 @@ def _call_jvp(tangents: Sequence[Any], _out: Any, *args: Any, program: Program) 
     slots = program.output_slots
     if not which:
         return (None,) * len(slots)
-    derived = forwarded_for(program, which)
-    result = call(*args, *(tangents[i] for i in which), *derived.captures, program=derived.closed())
+    derived, extra = forwarded_for(program, which).closed()
+    result = call(*args, *(tangents[i] for i in which), *extra, program=derived)
     parts = picked(result, len(slots))
     return tuple(part if is_inexact(slot) else None for part, slot in zip(parts, slots, strict=True))
 
 
 def _call_batch(size: int, batched: Sequence[bool], *args: Any, program: Program) -> Any:
-    derived = batched_for(program, size, tuple(batched))
-    return call(*args, *derived.captures, program=derived.closed())
+    derived, extra = batched_for(program, size, tuple(batched)).closed()
+    return call(*args, *extra, program=derived)
 
 
 call = Primitive(

@@ -49,13 +49,12 @@ def compile_numpy(program: Program) -> Any:
     for position, step in enumerate(program.steps):
         function = f"f{position}"
         scope[function] = step.primitive.evaluate
-        settings = ""
+        args = [names[a] for a in step.args]
         for key, value in step.params:
             constant = f"p{position}_{key}"
             scope[constant] = value
-            settings += f", {key}={constant}"
-        args = ", ".join(names[a] for a in step.args)
-        rows.append(f"    {names[count + position]} = {function}({args}{settings})")
+            args.append(f"{key}={constant}")
+        rows.append(f"    {names[count + position]} = {function}({', '.join(args)})")
         dead = [names[i] for i in last.get(position, ()) if i >= count]
         if dead:
             rows.append(f"    del {', '.join(dead)}")

@@ -79,8 +79,7 @@ class Dual:
         ]
         program = rearranged(derived, order, results)
         self.wrt = wrt
-        self.body = program.closed()
-        self.extra = program.captures
+        self.body, self.extra = program.closed()
         self.n_carry = n_carry + len(moving[0])
         self.n_xs = n_xs + len(moving[1])
         self.order = order  # per argument of the dual loop: the old argument, or the tangent as len(slots) + j
@@ -270,12 +269,12 @@ def batched_body(body: Program, size: int, carry: int, flags: tuple[bool, ...]) 
 def _scan_batch(size: int, batched: Sequence[bool], *args: Any, **params: Any) -> Any:
     body, carry, xs = params["body"], params["carry"], params["xs"]
     flags = settled_flags(body, carry, tuple(batched))
-    derived = batched_body(body, size, carry, flags)
+    derived, extra = batched_body(body, size, carry, flags).closed()
     moved = [
         _moved(broadcast_samples(arg, was or not flag, size), flag and carry <= i < carry + xs)
         for i, (arg, was, flag) in enumerate(zip(args, batched, flags, strict=True))
     ]
-    result = scan(*moved, *derived.captures, **{**params, "body": derived.closed()})
+    result = scan(*moved, *extra, **{**params, "body": derived})
     parts = picked(result, len(body.outputs))
     return pack(
         *(_moved(part, True) if i >= carry else broadcast_samples(part, flags[i], size) for i, part in enumerate(parts))
@@ -376,13 +375,13 @@ def _scan_pull_vjp(cotangents: Any, _out: Any, *args: Any, needs: Any, which: An
 def _scan_pull_batch(size: int, batched: Sequence[bool], *args: Any, which: Any, **params: Any) -> Any:
     body, carry, xs = params["body"], params["carry"], params["xs"]
     count = len(body.inputs)
-    derived = batched_body(body, size, carry, (True,) * count)
+    derived, extra = batched_body(body, size, carry, (True,) * count).closed()
     wide = [broadcast_samples(arg, flag, size) for arg, flag in zip(args, batched, strict=True)]
     n_state = len(inexact_places(body.inputs[:carry]))
     values = [_moved(arg, carry <= i < carry + xs) for i, arg in enumerate(wide[:count])]
     seeds = [_moved(arg, i >= n_state) for i, arg in enumerate(wide[count:])]
-    settings = {**params, "body": derived.closed()}
-    result = scan_pull(*values, *derived.captures, *seeds, **settings, which=which)
+    settings = {**params, "body": derived}
+    result = scan_pull(*values, *extra, *seeds, **settings, which=which)
     return pack(
         *(
             _moved(part, carry <= i < carry + xs)

@@ -164,27 +164,22 @@ def _batched(size: int, batched: Sequence[bool], args: Sequence[Any], params: di
         flags = (True,) * len(flags) if everything else flags
     cond_flags = (*flags[:carry], *of_cond)
     differs = output_flags(cond, cond_flags)[0]
-    new_cond = _batched_cond(cond, size, cond_flags)
+    new_cond, for_cond = _batched_cond(cond, size, cond_flags).closed()
     values = [
         broadcast_samples(arg, was or not flag, size)
         for arg, was, flag in zip(args, batched, (*cond_flags, *flags[carry:]), strict=True)
     ]
     stop = carry + tests
     if differs:
-        new_body = _masked_body(cond, body, size, carry, cond_flags, flags[carry:])
+        new_body, for_body = _masked_body(cond, body, size, carry, cond_flags, flags[carry:]).closed()
         consts = [*values[carry:stop], *values[stop:]]
     else:
-        new_body = batched_body(body, size, carry, flags)
+        new_body, for_body = batched_body(body, size, carry, flags).closed()
         consts = values[stop:]
-    arguments = [
-        *values[:stop],
-        *new_cond.captures,
-        *consts,
-        *new_body.captures,
-    ]
-    settings = {**params, "cond": new_cond.closed(), "body": new_body.closed()}
+    arguments = [*values[:stop], *for_cond, *consts, *for_body]
+    settings = {**params, "cond": new_cond, "body": new_body}
     # Where the old body constants stand among the new arguments.
-    shift = len(new_cond.captures) + (tests if differs else 0)
+    shift = len(for_cond) + (tests if differs else 0)
     return arguments, settings, flags[:carry], shift
 
 

@@ -13,7 +13,7 @@ from ..primitives.base import dtype_of, normalize_axis, result_dtype, shape_of
 from ..recording import Traced, apply, wrap
 from ..tensor import Tensor
 from ..views import holds_tensor
-from ._register import FUNCTIONS, as_array, implements, to_dtype
+from ._register import as_array, implements, to_dtype
 
 __all__ = [
     "arange",
@@ -112,7 +112,6 @@ def require(a: Any, dtype: Any = None, requirements: Any = None, *, like: Any = 
     return asarray(a, dtype)
 
 
-@implements(np.asarray_chkfinite)
 def asarray_chkfinite(a: Any, dtype: Any = None, order: Any = None) -> Any:
     """Same as `numpy.asarray_chkfinite`."""
     a = asarray(a, dtype)
@@ -205,18 +204,14 @@ def full_like(
 
 
 def _creator(function: Any) -> Any:
-    def make(*args: Any, like: Any = None, device: Any = None, **options: Any) -> Any:
+    def make(*args: Any, like: Any = None, **options: Any) -> Any:
         return asarray(function(*args, **options))
 
     make.__name__ = function.__name__
     make.__doc__ = f"Same as `numpy.{function.__name__}`, as a tensor."
-    FUNCTIONS[function] = make
-    return make
+    return implements(function)(make)
 
 
-arange = _creator(np.arange)
-empty = _creator(np.empty)
-eye = _creator(np.eye)
 frombuffer = _creator(np.frombuffer)
 fromfile = _creator(np.fromfile)
 fromfunction = _creator(np.fromfunction)
@@ -225,9 +220,41 @@ fromstring = _creator(np.fromstring)
 genfromtxt = _creator(np.genfromtxt)
 identity = _creator(np.identity)
 loadtxt = _creator(np.loadtxt)
-ones = _creator(np.ones)
 tri = _creator(np.tri)
-zeros = _creator(np.zeros)
+
+
+@implements(np.arange)
+def arange(
+    start: Any, stop: Any = None, step: Any = 1, dtype: Any = None, *, device: Any = None, like: Any = None
+) -> Any:
+    """Same as `numpy.arange`, as a tensor."""
+    return asarray(np.arange(start, dtype=dtype) if stop is None and step == 1 else _arange(start, stop, step, dtype))
+
+
+def _arange(start: Any, stop: Any, step: Any, dtype: Any) -> np.ndarray:
+    return np.arange(0, start, step, dtype) if stop is None else np.arange(start, stop, step, dtype)
+
+
+def _filled(function: Any) -> Any:
+    def make(shape: Any, dtype: Any = None, order: Any = "C", *, device: Any = None, like: Any = None) -> Any:
+        return asarray(function(shape, float if dtype is None else dtype, order))
+
+    make.__name__ = function.__name__
+    make.__doc__ = f"Same as `numpy.{function.__name__}`: a fresh tensor that tracked values may be written to."
+    return implements(function)(make)
+
+
+empty = _filled(np.empty)
+ones = _filled(np.ones)
+zeros = _filled(np.zeros)
+
+
+@implements(np.eye)
+def eye(
+    N: int, M: int | None = None, k: int = 0, dtype: Any = None, order: Any = "C", *, device: Any = None, like: Any = None
+) -> Any:
+    """Same as `numpy.eye`, as a tensor."""
+    return asarray(np.eye(N, M, k, float if dtype is None else dtype, order))
 
 
 @implements(np.full)

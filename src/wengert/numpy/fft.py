@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from numpy.fft import fftfreq, rfftfreq
 
 from ..errors import ArgumentError, DtypeError
 from ..primitives import fft as p
 from ..primitives.base import normalize_axis
 from ._register import as_array, implements, store
+from .creating import asarray
 from .shaping import take_slice
 
 _FORWARD = {None: "backward", "backward": "backward", "ortho": "ortho", "forward": "forward"}
@@ -237,6 +237,18 @@ def ifftshift(x: Any, axes: Any = None) -> Any:
     """Same as `numpy.fft.ifftshift`."""
     return _rolled(x, axes, True)
 
+
+def _frequencies(function: Any) -> Any:
+    def make(n: int, d: Any = 1.0, device: Any = None, *, dtype: Any = None) -> Any:
+        return asarray(function(n), dtype) / d
+
+    make.__name__ = function.__name__
+    make.__doc__ = f"Same as `numpy.fft.{function.__name__}`, as a tensor."
+    return make
+
+
+fftfreq = _frequencies(np.fft.fftfreq)
+rfftfreq = _frequencies(np.fft.rfftfreq)
 
 __all__: Sequence[str] = [
     *("fft", "fft2", "fftfreq", "fftn", "fftshift", "hfft", "ifft", "ifft2", "ifftn", "ifftshift", "ihfft"),

@@ -13,8 +13,13 @@ from ..primitives.base import is_complex
 from ..primitives.degeneracy import adjoint, from_triangle
 from ..primitives.structural import pick
 from ..recording import Traced
-from ._register import as_array, implements
-from .norms import norm
+from ._register import as_array, implements, plain
+from .norms import matrix_norm, norm, vector_norm
+from .products import linalg_cross as cross
+from .products import linalg_trace as trace
+from .products import matmul, multi_dot, outer, tensordot, vecdot
+from .shaping import linalg_diagonal as diagonal
+from .shaping import matrix_transpose
 
 
 class EigResult(NamedTuple):
@@ -83,7 +88,7 @@ def inv(a: Any) -> Any:
 
 @implements(np.linalg.pinv)
 def pinv(a: Any, rcond: Any = None, hermitian: bool = False, *, rtol: Any = np._NoValue) -> Any:
-    """Same as `numpy.linalg.pinv`; the rank is taken to be constant. One cutoff for a whole stack."""
+    """Same as `numpy.linalg.pinv`; the rank is taken to be constant."""
     a = _matrix(a, "pinv")
     if hermitian:
         a = from_triangle(a, True)
@@ -91,6 +96,11 @@ def pinv(a: Any, rcond: Any = None, hermitian: bool = False, *, rtol: Any = np._
         rtol = rcond
     elif rtol is None:
         rtol = max(a.shape[-2:]) * float(np.finfo(a.dtype).eps)
+    if rtol is not None and np.ndim(rtol):  # a cutoff for each matrix
+        cutoffs = np.broadcast_to(plain(rtol), a.shape[:-2])
+        rows = [p.pinv(a[place], rtol=float(cutoffs[place])) for place in np.ndindex(*a.shape[:-2])]
+        shape = (*a.shape[:-2], a.shape[-1], a.shape[-2])
+        return np.reshape(np.stack(rows), shape) if rows else np.zeros_like(a, shape=shape)
     return p.pinv(a, rtol=None if rtol is None else float(rtol))
 
 

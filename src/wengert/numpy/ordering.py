@@ -214,7 +214,7 @@ def unique(
 
 
 @implements(np.unique_values)
-def unique_values(x: Any, /) -> Any:
+def unique_values(x: Any) -> Any:
     """Same as `numpy.unique_values`."""
     return unique(x, equal_nan=False)
 
@@ -222,7 +222,7 @@ def unique_values(x: Any, /) -> Any:
 def _with_names(function: Any, **wanted: bool) -> Any:
     fields = function(np.zeros(1))._fields
 
-    def handler(x: Any, /) -> Any:
+    def handler(x: Any) -> Any:
         found = unique(x, equal_nan=False, **wanted)
         return type(function(np.zeros(1)))(**dict(zip(fields, found, strict=True)))
 

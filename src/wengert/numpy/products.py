@@ -11,7 +11,7 @@ from ..primitives import indexing as p
 from ..primitives.base import normalize_axis
 from ..primitives.contraction import contract
 from ..primitives.contraction import matmul as _matmul
-from ._register import as_array, implements, store
+from ._register import as_array, implements, store, to_dtype
 
 __all__ = [
     "cross",
@@ -94,12 +94,13 @@ def tensordot(a: Any, b: Any, axes: Any = 2) -> Any:
 def vecdot(x1: Any, x2: Any, /, *, axis: int = -1, keepdims: bool = False) -> Any:
     """Same as `numpy.vecdot`."""
     x1, x2 = as_array(x1), as_array(x2)
-    x1, x2 = np.moveaxis(x1, axis, -1), np.moveaxis(x2, axis, -1)
-    if x1.dtype.kind == "c":
-        x1 = np.conjugate(x1)
+    kind = np.result_type(x1.dtype, x2.dtype)
+    x1, x2 = np.moveaxis(to_dtype(x1, kind), axis, -1), np.moveaxis(to_dtype(x2, kind), axis, -1)
     if x1.shape[-1] != x2.shape[-1]:
         raise ShapeError(f"vecdot: shapes {x1.shape} and {x2.shape} do not fit")
-    total = np.sum(x1 * x2, axis=-1)
+    if kind.kind == "c":
+        x1 = np.conjugate(x1)
+    total = np.sum(x1 * x2, axis=-1, dtype=kind)
     return np.expand_dims(total, axis) if keepdims else total
 
 

@@ -65,27 +65,41 @@ def where(condition: Any, x: Any = MISSING, y: Any = MISSING, /) -> Any:
     return apply(e.where, (condition, x, y))
 
 
-@implements(np.clip)
-def clip(
-    a: Any, a_min: Any = MISSING, a_max: Any = MISSING, out: Any = None, *, min: Any = MISSING, max: Any = MISSING, **kwargs: Any
-) -> Any:
+def clip(x: Any, /, min: Any = MISSING, max: Any = MISSING, out: Any = None, **options: Any) -> Any:
     """Same as `numpy.clip`; the derivative is 1 inside the closed interval."""
-    a = as_array(a)
-    low, high = (None if bound is MISSING else bound for bound in (a_min if min is MISSING else min, a_max if max is MISSING else max))
-    mask = kwargs.pop("where", True)
-    dtype = kwargs.pop("dtype", None)
-    a = to_dtype(a, dtype)
+    low, high = options.pop("a_min", min), options.pop("a_max", max)
+    low, high = (None if bound is MISSING else bound for bound in (low, high))
+    mask = options.pop("where", True)
+    x = to_dtype(as_array(x), options.pop("dtype", None))
+    unknown = set(options) - {"casting", "order", "subok"}  # these change no number
+    if unknown:
+        raise TypeError(f"clip() got an unexpected keyword argument {unknown.pop()!r}")
     if low is None and high is None:
-        result = np.copy(a)
+        result = np.copy(x)
     elif high is None:
-        result = _bounded(a, low, above=True)
+        result = _bounded(x, low, above=True)
     elif low is None:
-        result = _bounded(a, high, above=False)
+        result = _bounded(x, high, above=False)
     else:
-        result = apply(e.clip, (a, *(as_array(b) if isinstance(b, list | tuple) else b for b in (low, high))))
+        low, high = (as_array(bound) if isinstance(bound, list | tuple) else bound for bound in (low, high))
+        result = apply(e.clip, (x, low, high))
     if mask is not True:
-        result = np.where(mask, result, 0 if out is None else out)
+        result = np.where(mask, result, np.zeros((), result.dtype) if out is None else out)
     return store(result, out)
+
+
+@implements(np.clip)
+def _clip(
+    a: Any,
+    a_min: Any = MISSING,
+    a_max: Any = MISSING,
+    out: Any = None,
+    *,
+    min: Any = MISSING,
+    max: Any = MISSING,
+    **kwargs: Any,
+) -> Any:
+    return clip(a, a_min if min is MISSING else min, a_max if max is MISSING else max, out, **kwargs)
 
 
 def _bounded(a: Any, bound: Any, above: bool) -> Any:

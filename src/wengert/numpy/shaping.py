@@ -161,7 +161,7 @@ def rollaxis(a: Any, axis: int, start: int = 0) -> Any:
 
 
 @implements(np.expand_dims)
-def expand_dims(a: Any, /, axis: Any = 0) -> Any:
+def expand_dims(a: Any, axis: Any) -> Any:
     """Same as `numpy.expand_dims`."""
     a = as_array(a)
     axes = (axis,) if np.ndim(axis) == 0 else tuple(axis)
@@ -172,7 +172,7 @@ def expand_dims(a: Any, /, axis: Any = 0) -> Any:
 
 
 @implements(np.squeeze)
-def squeeze(a: Any, /, axis: Any = None) -> Any:
+def squeeze(a: Any, axis: Any = None) -> Any:
     """Same as `numpy.squeeze`."""
     a = as_array(a)
     if axis is None:
@@ -204,7 +204,7 @@ atleast_3d = _at_least(
 
 
 @implements(np.broadcast_to)
-def broadcast_to(array: Any, /, shape: Any, subok: bool = False) -> Any:
+def broadcast_to(array: Any, shape: Any, subok: bool = False) -> Any:
     """Same as `numpy.broadcast_to`."""
     shape = (int(shape),) if np.ndim(shape) == 0 else tuple(int(n) for n in shape)
     return p.broadcast_to(as_array(array), shape=shape)
@@ -218,7 +218,7 @@ def broadcast_arrays(*args: Any, subok: bool = False) -> tuple[Any, ...]:
 
 
 @implements(np.flip)
-def flip(m: Any, /, axis: Any = None) -> Any:
+def flip(m: Any, axis: Any = None) -> Any:
     """Same as `numpy.flip`."""
     m = as_array(m)
     axes = normalize_axes(axis, m.ndim)
@@ -279,14 +279,14 @@ def sliding_window_view(
 
 
 @implements(np.tril)
-def tril(m: Any, /, k: int = 0) -> Any:
+def tril(m: Any, k: int = 0) -> Any:
     """Same as `numpy.tril`."""
     m = as_array(m)
     return where(np.tri(*m.shape[-2:], k=k, dtype=bool), m, np.zeros((), m.dtype))
 
 
 @implements(np.triu)
-def triu(m: Any, /, k: int = 0) -> Any:
+def triu(m: Any, k: int = 0) -> Any:
     """Same as `numpy.triu`."""
     m = as_array(m)
     return where(~np.tri(*m.shape[-2:], k=k - 1, dtype=bool), m, np.zeros((), m.dtype))

@@ -7,13 +7,14 @@ transforms.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
-from ..errors import UnsupportedFunction
+from ..errors import LoopWarning, UnsupportedFunction
 from ..recording import DISCRETE, NO_PARAMS, Line, Traced, apply
 
 REGISTRY: dict[str, Primitive] = {}
@@ -42,6 +43,8 @@ class Primitive:
         one more leading axis of length `size`.
     reads : callable
         `(i, count) -> set`: the arguments (and "out") that the rules read for the derivative by argument `i`.
+    register : bool
+        Whether Programs may find the primitive by its name; false for one that belongs to a single call.
     """
 
     __slots__ = (
@@ -73,8 +76,9 @@ class Primitive:
         reads: Callable[[int, int], set[Any]] | None = None,
         pattern: Rule | None = None,
         family: str = "opaque",
+        register: bool = True,
     ) -> None:
-        if name in REGISTRY:
+        if register and name in REGISTRY:
             raise ValueError(f"primitive {name!r} is declared twice")
         self.name = name
         self.evaluate = evaluate
@@ -92,7 +96,8 @@ class Primitive:
         # Elementwise primitives only; see there.
         self.partials: tuple[Any, ...] = ()
         self.plain = False
-        REGISTRY[name] = self
+        if register:
+            REGISTRY[name] = self
 
     def __call__(self, *args: Any, **params: Any) -> Any:
         for arg in args:
@@ -160,6 +165,11 @@ def by_loop(primitive: Primitive) -> Rule:
             if type(dtype) is tuple:
                 return tuple(np.zeros((0, *n), kind) for n, kind in zip(shape, dtype, strict=True))
             return np.zeros((0, *shape), dtype)
+        warnings.warn(
+            f"{primitive.name} has no batch rule and is applied {size} times, once per entry; declare batch=",
+            LoopWarning,
+            stacklevel=3,
+        )
         rows = [
             apply(primitive, [arg[k] if flag else arg for arg, flag in zip(args, batched, strict=True)], params)
             for k in range(size)
@@ -171,6 +181,11 @@ def by_loop(primitive: Primitive) -> Rule:
 
     batch.loops = True  # type: ignore[attr-defined]
     return batch
+
+
+def looping() -> list[str]:
+    """Return the names of the primitives that have no batch rule of their own."""
+    return [name for name, primitive in REGISTRY.items() if getattr(primitive.batch, "loops", False)]
 
 
 def outputs_of(result: Any) -> int | None:

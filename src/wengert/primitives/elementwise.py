@@ -216,7 +216,7 @@ ldexp = elementwise(np.ldexp, lambda _out, _x, exponent: np.ldexp(1.0, exponent)
 for _ufunc in (
     *(np.equal, np.not_equal, np.less, np.less_equal, np.greater, np.greater_equal),
     *(np.logical_and, np.logical_or, np.logical_xor, np.logical_not),
-    *(np.isfinite, np.isinf, np.isnan, np.signbit, np.isnat),
+    *(np.isfinite, np.isinf, np.isnan, np.signbit),
     *(np.bitwise_and, np.bitwise_or, np.bitwise_xor, np.invert, np.left_shift, np.right_shift),
     *(np.gcd, np.lcm, np.bitwise_count),
 ):

@@ -425,7 +425,10 @@ def normalize_index(key: Any, shape: tuple[int, ...]) -> tuple[Spec, list[Any]]:
             if kind == bool:
                 flags = part.numpy() if hasattr(part, "numpy") else np.asarray(part)
                 expected = shape[consumed : consumed + flags.ndim]
-                if flags.ndim == 0 or flags.shape != expected:
+                fits = len(expected) == flags.ndim and all(
+                    m in (n, 0) for m, n in zip(flags.shape, expected, strict=True)
+                )
+                if flags.ndim == 0 or not fits:
                     raise IndexError(
                         f"boolean index has shape {flags.shape} but the indexed axes have shape {expected}"
                     )

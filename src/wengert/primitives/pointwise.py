@@ -6,8 +6,8 @@ derivative that is exactly zero; a partial that returns booleans selects. From t
 orders, batching, the diagonal pattern, native code and the generated tests. Broadcasting is undone by the driver
 of the reverse pass, never here.
 
-A cotangent or tangent of zero gives zero whatever the partial is, infinity and NaN included: a branch that a mask
-has cut never poisons the rest.
+A factor of zero gives zero whatever the other one is, infinity and NaN included: a branch that a mask has cut never
+poisons the rest, and forward and reverse mode, which multiply in opposite orders, agree.
 
 Complex numbers: a gradient is the direction of steepest ascent (the convention of TensorFlow and PyTorch), so
 the vjp of a holomorphic function multiplies by the conjugate of its derivative. A function that is not
@@ -211,12 +211,12 @@ def like(ufunc: Any) -> Callable[..., np.dtype]:
 
 def _scale(cotangent: Any, slope: Any) -> Any:
     product = cotangent * slope
-    # A slope of infinity or NaN that a mask has cut gives 0 * inf = NaN, which must be 0. Any NaN shows in the
-    # sum of squares, the quickest sum there is.
+    # 0 * inf must be 0: a path with a zero factor contributes nothing, in whichever order the factors come. Any NaN
+    # shows in the sum of squares, the quickest sum there is.
     flat = product.ravel()
     total = flat.dot(flat)
     if total != total:
-        product = np.where(np.equal(cotangent, 0), np.zeros((), product.dtype), product)
+        product = np.where(np.equal(cotangent, 0) | np.equal(slope, 0), np.zeros((), product.dtype), product)
     return product
 
 
@@ -226,7 +226,7 @@ scale = elementwise(
     lambda _out, cotangent, _slope: cotangent,
     name="scale",
 )
-"""`cotangent * slope`, but 0 where the cotangent is 0, whatever the slope."""
+"""`cotangent * slope`, but 0 where one of them is 0, whatever the other."""
 
 where = elementwise(
     np.where,

@@ -13,7 +13,13 @@ from .base import Primitive, result_dtype
 
 
 def _evaluate(p: Any) -> Any:
-    found = np.roots(p)
+    if np.ndim(p) == 1:
+        found = np.roots(p)
+    else:  # a batch: the eigenvalues of the companion matrices, as NumPy does for one
+        n = p.shape[-1] - 1
+        companion = np.broadcast_to(np.eye(n, k=-1, dtype=p.dtype), (*p.shape[:-1], n, n)).copy()
+        companion[..., 0, :] = -p[..., 1:] / p[..., :1]
+        found = np.linalg.eigvals(companion)
     # One dtype whatever the values are, so that a Program's lines are known from shapes and dtypes alone.
     return found.astype(np.result_type(p, np.complex64))
 
@@ -59,9 +65,10 @@ def _jvp(tangents: Sequence[Any], out: Any, p: Any) -> Any:
 roots = Primitive(
     "roots",
     _evaluate,
-    abstract=lambda p: ((p.shape[0] - 1,), np.result_type(result_dtype(p), np.complex64)),
+    abstract=lambda p: ((*p.shape[:-1], p.shape[-1] - 1), np.result_type(result_dtype(p), np.complex64)),
     vjp=_vjp,
     jvp=_jvp,
+    batch=lambda size, batched, p: roots(p),
     family="opaque",
 )
-"""The roots of `sum of p[k] x^(n - 1 - k)`, complex; the first coefficient is not zero."""
+"""The roots of `sum of p[k] x^(n - 1 - k)`, complex; the first coefficient is not zero; leading axes are a batch."""

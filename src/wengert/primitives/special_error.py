@@ -68,9 +68,10 @@ def _erfcx_derivative(x: Any, order: int) -> Any:
         far = x > 1
         if far.any():
             u = x[far] if x.ndim else x
-            ratio = np.zeros_like(u, dtype=np.float64)
+            top = order + _TERMS
+            ratio = (np.sqrt(u * u + 2.0 * (top + 1)) - u) / (2.0 * (top + 1))  # its asymptotic value
             product: Any = 1.0
-            for n in range(order + _TERMS, 0, -1):
+            for n in range(top, 0, -1):
                 ratio = 1 / (2 * u + 2 * (n + 1) * ratio)
                 if n <= order:
                     product = product * ratio

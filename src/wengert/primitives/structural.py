@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from .base import Primitive, reads_nothing, result_dtype, shape_of
+from .base import Primitive, dtype_of, reads_nothing, result_dtype, shape_of
 from .indexing import linear
 
 alias = linear(
@@ -89,3 +89,15 @@ pick = Primitive(
     family="structural",
 )
 """One result of a primitive that has several (`eigh`, `svd`, `scan`, ...)."""
+
+constant = Primitive(
+    "constant",
+    lambda value: value,
+    abstract=lambda value: (shape_of(value), dtype_of(value)),
+    vjp=None,
+    jvp=None,
+    batch=lambda size, batched, value: value,
+    reads=reads_nothing,
+    family="structural",
+)
+"""A Python number in a Program that captures nothing."""

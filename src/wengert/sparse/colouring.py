@@ -58,7 +58,7 @@ def colour_columns(pattern: Any, order: str = "natural") -> np.ndarray:
     Examples
     --------
     >>> from scipy.sparse import diags_array
-    >>> tridiagonal = diags_array([1, 1, 1], offsets=[-1, 0, 1], shape=(6, 6))
+    >>> tridiagonal = diags_array([1.0, 1.0, 1.0], offsets=[-1, 0, 1], shape=(6, 6))
     >>> colour_columns(tridiagonal).tolist()
     [0, 1, 2, 0, 1, 2]
     """

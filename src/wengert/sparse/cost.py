@@ -5,7 +5,6 @@ Bytes are those of the values alive at once. Both are estimates from shapes alon
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from math import prod
 from typing import Any
 
@@ -43,7 +42,7 @@ def step_cost(program: Program, step: Step) -> float:
     return CALL + 10.0 * work
 
 
-_CHEAP = ("add", "subtract", "multiply", "negative", "scale", "where", "square", "absolute", "maximum", "minimum", "cast")
+_CHEAP = ("add", "subtract", "multiply", "negative", "scale", "where", "square", "absolute", "maximum", "cast")
 
 
 def program_cost(program: Program) -> float:
@@ -94,44 +93,3 @@ def _bytes(slot: Any) -> int:
     if isinstance(slot.dtype, tuple):
         return sum(prod(s) * np.dtype(d).itemsize for s, d in zip(slot.shape, slot.dtype, strict=True))
     return prod(slot.shape) * np.dtype(slot.dtype).itemsize
-
-
-def readable(count: float) -> str:
-    """Return a number of bytes with a unit."""
-    for unit in ("B", "KB", "MB", "GB", "TB"):
-        if count < 1000 or unit == "TB":
-            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.3g} {unit}"
-        count /= 1000
-    return ""
-
-
-def check_result(
-    name: str, shape: Sequence[int], dtype: Any, max_bytes: int | None, hint: str, why: str = ""
-) -> None:
-    """Raise TooLarge for a dense result that cannot be held.
-
-    Without `max_bytes` the limit is what the machine has free.
-    """
-    from ..errors import TooLarge
-
-    size = prod(shape) * np.dtype(dtype).itemsize
-    limit = max_bytes if max_bytes is not None else available_bytes()
-    if limit is not None and size > limit:
-        raise TooLarge(
-            f"{name}: the result of shape {tuple(shape)}, {np.dtype(dtype)}, takes {readable(size)}; "
-            + (f"max_bytes is {readable(limit)}" if max_bytes is not None else f"{readable(limit)} are available"),
-            why=why or "a dense result holds every entry, zeros included",
-            hint=hint,
-        )
-
-
-def available_bytes() -> int | None:
-    """Return the memory that the operating system says is available, or None where it does not say."""
-    try:
-        with open("/proc/meminfo") as file:
-            for row in file:
-                if row.startswith("MemAvailable:"):
-                    return int(row.split()[1]) * 1024
-    except OSError:
-        pass
-    return None

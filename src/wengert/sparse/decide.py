@@ -20,7 +20,7 @@ from ..program import Program, Step, trace
 from ..transforms.derive import forward_program, reverse_program
 from ..transforms.simplify import simplify
 from .assembly import Assembly
-from .colouring import Colouring, colour_both, colour_columns, colour_rows
+from .colouring import Colouring, colour_both, colour_columns, colour_graph, colour_rows, without_diagonal
 from .compressed import Compressed
 from .cost import CALL, pass_cost, program_cost
 from .evaluate import Known, part_of
@@ -34,12 +34,16 @@ MODES = ("auto", "structured", "forward", "reverse", "columns", "rows", "both", 
 
 @dataclass(frozen=True)
 class Options:
-    """What the caller asked for. Hashable: part of the key under which recipes are kept."""
+    """What the caller asked for. Hashable: part of the key under which recipes are kept.
+
+    `kind` is "jacobian" or "hessian", `part` is "all" or "diagonal".
+    """
 
     kind: str = "jacobian"
     mode: str = "auto"
     order: str = "best"
     max_bytes: int = 256_000_000
+    part: str = "all"
 
     def check(self, name: str) -> None:
         """Raise ArgumentError for a mode that does not exist."""
@@ -79,8 +83,12 @@ class Recipe:
         What was weighed, the chosen one first.
     primal_work : float
         Work of one evaluation of the function.
-    local : bool
-        Whether it holds for the path that Python took, or for the values of index arrays.
+    branches : bool
+        Whether Python looked at values, so that the recipe holds for the path that it took.
+    guards, guard_program
+        What index arrays must be, and the Program that computes them.
+    gradient : Program or None
+        Of a Hessian: the Program of the gradient, on the same inputs.
     """
 
     method: str
@@ -93,9 +101,15 @@ class Recipe:
     baked: dict[int, Any]
     choices: list[Choice]
     primal_work: float
-    local: bool
+    branches: bool
     guards: list[np.ndarray] = field(default_factory=list)
     guard_program: Program | None = None
+    gradient: Program | None = None
+
+    @property
+    def local(self) -> bool:
+        """Whether the pattern holds for some values only: for a path, or for index arrays that come from values."""
+        return self.branches or bool(self.guards) or bool(getattr(self.evaluator, "guards", None))
 
     @property
     def nnz(self) -> int:
@@ -186,7 +200,10 @@ def make(run: Run, options: Options, dynamic: Sequence[int], baked: dict[int, An
         Use this pattern instead of detecting one (then no structured accumulation).
     """
     maker = _Maker(run, options, list(dynamic), baked)
-    return maker.make(pattern)
+    recipe = maker.make(pattern)
+    if options.kind == "hessian":
+        recipe.gradient = maker.program
+    return recipe
 
 
 class _Maker:
@@ -271,6 +288,8 @@ class _Maker:
         except NotStructured as reason:
             self.reasons.append(f"{name} is not possible: {reason}")
             return None
+        if self.options.part == "diagonal":
+            accumulated = diagonal_of(accumulated)
         work = program_cost(simplify(accumulated.program))
         work += sum(CALL + 2.0 * prod(entry.shape) for entry in accumulated.entries if entry.output is not None)
         self.choices.append(Choice(name, work, f"{len(accumulated.entries)} terms"))
@@ -292,7 +311,7 @@ class _Maker:
             self.baked,
             self.choices,
             self.primal_work,
-            self.run.reads > 0 or bool(accumulated.guards),
+            self.run.reads > 0,
         )
 
     def _better_compressed(self, recipe: Recipe, work: float) -> bool:
@@ -313,7 +332,10 @@ class _Maker:
     def compressed(self, pattern: Any, indexed: list[int], mode: str) -> Recipe:
         options = self.options
         found: list[tuple[Choice, Colouring, Any]] = []
-        if options.kind == "hessian":
+        if options.part == "diagonal":
+            found = self._diagonal(pattern)
+            pattern = _diagonal_pattern(pattern)
+        elif options.kind == "hessian":
             found = self._symmetric(pattern, mode)
         else:
             found = self._colourings(pattern, mode)
@@ -347,7 +369,7 @@ class _Maker:
             self.baked,
             weighed,
             self.primal_work,
-            self.run.reads > 0 or bool(indexed),
+            self.run.reads > 0,
         )
         if indexed:
             linear, known = self.linear(self.directions[0])
@@ -376,6 +398,16 @@ class _Maker:
                 hint="mode='auto'",
             )
         return found
+
+    def _diagonal(self, pattern: Any) -> list[tuple[Choice, Colouring, Any]]:
+        """Colour for the diagonal alone: columns i and j are kept apart only where entry (i, j) or (j, i) exists."""
+        from scipy.sparse import csr_array
+
+        both = without_diagonal(csr_array(pattern) + csr_array(pattern.T))
+        colours = colour_graph(both)
+        reverse = self.directions[0]
+        colouring = Colouring("rows", None, colours) if reverse else Colouring("columns", colours)
+        return [(self._choice("colouring for the diagonal", colouring, reverse), colouring, None)]
 
     def _choice(self, name: str, colouring: Colouring, reverse: bool | None) -> Choice:
         work = 0.0
@@ -407,6 +439,31 @@ class _Maker:
             forest = acyclic_colouring(pattern, order)
             found.append((weigh("acyclic colouring", forest.colours, "by substitution"), none, forest))
         return found
+
+
+def diagonal_of(accumulated: Accumulated) -> Accumulated:
+    """Keep what is on the diagonal, and of the Program what that needs."""
+    program = accumulated.program
+    kept = []
+    for entry in accumulated.entries:
+        rows = np.where(entry.rows == entry.columns, entry.rows, -1)
+        if (rows >= 0).any():
+            kept.append(entry._replace(rows=rows))
+    used = [entry.output for entry in kept if entry.output is not None]
+    guards = program.outputs[len(program.outputs) - len(accumulated.guards) :]
+    number = {output: k for k, output in enumerate(used)}
+    entries = [e if e.output is None else e._replace(output=number[e.output]) for e in kept]
+    smaller = Program(program.inputs, program.captures, program.steps, [*(program.outputs[k] for k in used), *guards])
+    return Accumulated(smaller, entries, accumulated.guards)
+
+
+def _diagonal_pattern(pattern: Any) -> Any:
+    from scipy.sparse import csr_array
+
+    rows = np.repeat(np.arange(pattern.shape[0]), np.diff(pattern.indptr))
+    here = rows[rows == pattern.indices]
+    indptr = np.concatenate([[0], np.cumsum(np.bincount(here, minlength=pattern.shape[0]))])
+    return csr_array((np.ones(len(here), bool), here, indptr), shape=pattern.shape)
 
 
 def gradient_program(program: Program, count: int) -> Program:

@@ -4,15 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from math import prod
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from .. import tree
 from ..errors import ArgumentError, DtypeError, ShapeError, StructureError
 from .decide import Options, Recipe
-from .plans import plans
+from .plans import inputs_of, plans
 from .record import Run
+
+
+class Structure(NamedTuple):
+    """Shapes and nesting of a function's differentiated arguments and results; `single`: argnums is one number."""
+
+    inputs: list[tuple[int, ...]]
+    outputs: list[tuple[int, ...]]
+    input_tree: tree.Tree
+    output_tree: tree.Tree
+    single: bool
+
+    @classmethod
+    def of(cls, run: Run) -> Structure:
+        """Return the structure of a recorded run."""
+        return cls(
+            [x.shape for x in run.inputs], [x.shape for x in run.outputs], run.input_tree, run.output_tree, run.single
+        )
 
 
 def record(
@@ -84,30 +101,31 @@ def pays_off(recipe: Recipe) -> bool:
     return prod(recipe.shape) > 10_000 and recipe.nnz < 0.1 * prod(recipe.shape)
 
 
-def blocks_of(matrix: Any, run: Run, kind: str, dense: bool) -> Any:
+def blocks_of(matrix: Any, structure: Structure, kind: str, dense: bool) -> Any:
     """Cut the matrix into the blocks of the function's own structure: J[out][in] for structures and argnums tuples."""
-    single_in = run.single and run.input_tree.children[0].is_leaf
-    if kind == "hessian":
-        outputs, output_tree = run.inputs, None
-    else:
-        outputs, output_tree = run.outputs, run.output_tree
-    rows = np.cumsum([0, *(x.size for x in outputs)])
-    columns = np.cumsum([0, *(x.size for x in run.inputs)])
+    inputs = structure.inputs
+    outputs = inputs if kind == "hessian" else structure.outputs
+    rows = np.cumsum([0, *map(prod, outputs)])
+    columns = np.cumsum([0, *map(prod, inputs)])
+    whole = len(outputs) == 1 and len(inputs) == 1
+
+    def as_inputs(parts: list[Any]) -> Any:
+        made = tree.unflatten(structure.input_tree, parts)
+        return made[0] if structure.single else tuple(made)
 
     def block(i: int, j: int) -> Any:
-        whole = len(outputs) == 1 and len(run.inputs) == 1
         part = matrix if whole else matrix[rows[i] : rows[i + 1], columns[j] : columns[j + 1]]
-        return part.reshape(outputs[i].shape + run.inputs[j].shape) if dense else part
+        return part.reshape(outputs[i] + inputs[j]) if dense else part
 
-    def row(i: int) -> Any:
-        parts = tree.unflatten(run.input_tree, [block(i, j) for j in range(len(run.inputs))])
-        return parts[0] if run.single else tuple(parts)
+    all_rows = [as_inputs([block(i, j) for j in range(len(inputs))]) for i in range(len(outputs))]
+    return as_inputs(all_rows) if kind == "hessian" else tree.unflatten(structure.output_tree, all_rows)
 
-    all_rows = [row(i) for i in range(len(outputs))]
-    if output_tree is not None:
-        return tree.unflatten(output_tree, all_rows)
-    del single_in
-    parts = tree.unflatten(run.input_tree, all_rows)
+
+def gradient_of(recipe: Recipe, run: Run) -> Any:
+    """Return the gradient at the run's point, in the structure of the differentiated arguments."""
+    assert recipe.gradient is not None
+    leaves = recipe.gradient(*inputs_of(recipe, run))
+    parts = tree.unflatten(run.input_tree, [np.array(leaf) for leaf in leaves])
     return parts[0] if run.single else tuple(parts)
 
 
@@ -135,7 +153,8 @@ def sparse_derivative(
     recipe, data = plans.evaluate(run, options)
     dense = sparse == "auto" and not pays_off(recipe)
     matrix = dense_matrix(recipe, data) if dense else sparse_matrix(recipe, data)
-    result = matrix if as_matrix else blocks_of(matrix, run, kind, dense)
+    result = matrix if as_matrix else blocks_of(matrix, Structure.of(run), kind, dense)
     if with_value:
-        return ((run.value, run.aux) if has_aux else run.value), result
+        value = (run.value, run.aux) if has_aux else run.value
+        return (value, gradient_of(recipe, run), result) if kind == "hessian" else (value, result)
     return (result, run.aux) if has_aux else result

@@ -9,6 +9,7 @@ missed. Lines without a rule are dense. Patterns are boolean always: nothing can
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from math import prod
 from typing import Any
 
@@ -88,9 +89,13 @@ def detect(
 
 def dependence(
     linear: Program, primals: int, known: Known, columns: Sequence[np.ndarray]
-) -> list[Rows]:
-    """Return for each output which inputs (numbered by `columns`) its elements depend on, without building a matrix."""
-    return _Walk(linear, primals, known, columns).outputs()
+) -> tuple[list[Rows], list[int]]:
+    """Return for each output which inputs (numbered by `columns`) its elements depend on, without building a matrix.
+
+    The second result is as for `detect`.
+    """
+    walk = _Walk(linear, primals, known, columns)
+    return walk.outputs(), sorted(walk.indexed)
 
 
 class _Walk:
@@ -104,7 +109,7 @@ class _Walk:
         slots = linear.inputs[primals:]
         if columns is None:
             starts = np.cumsum([0, *(prod(slot.shape) for slot in slots)])
-            columns = [np.arange(a, b) for a, b in zip(starts[:-1], starts[1:], strict=True)]
+            columns = [np.arange(a, b) for a, b in pairwise(starts)]
         self.columns = columns
         self.width = 1 + max((int(c.max()) for c in columns if c.size), default=-1)
         self.rows: dict[int, Rows] = {}
@@ -178,7 +183,8 @@ class _Walk:
         if len(places) == rows.size and np.array_equal(places, np.arange(rows.size)):
             return Rows(rows.size, matrix)
         if not missing.any():
-            self._guard(matrix, places)
+            if len(places) > 4 * rows.size and int(np.diff(matrix.indptr)[places].sum()) > LIMIT // 8:
+                return Rows(len(places), shared=np.unique(matrix.indices))  # near dense: the union is as good
             return Rows(len(places), matrix[places])
         present = np.flatnonzero(~missing)
         keep = np.zeros(len(places) + 1, np.int64)
@@ -187,14 +193,6 @@ class _Walk:
             (np.ones(len(present), bool), places[present], keep), shape=(len(places), rows.size)
         )
         return Rows(len(places), picker @ matrix)
-
-    def _guard(self, matrix: Any, places: np.ndarray) -> None:
-        count = int(np.diff(matrix.indptr)[places].sum()) if len(places) > 4 * matrix.shape[0] else 0
-        if count > LIMIT:
-            raise TooLarge(
-                f"the sparsity pattern of an intermediate would have {count} entries",
-                hint="wengert.jvp or wengert.vjp products, or a scipy LinearOperator of the Jacobian",
-            )
 
     def union(self, parts: Sequence[Rows]) -> Rows | None:
         """Return the element by element union."""
@@ -318,12 +316,8 @@ class _Walk:
         a, axis = step.args[0], dict(step.params)["axis"]
         shape = self.shape(a)
         n = shape[axis] if shape else 1
-        if n * prod(shape) > 2 * LIMIT:
-            raise TooLarge(
-                f"the sparsity pattern of {step.primitive.name} over an axis of {n} would have {n * prod(shape) // 2} "
-                "entries",
-                hint="wengert.jvp or wengert.vjp products, or a scipy LinearOperator of the Jacobian",
-            )
+        if n * prod(shape) > LIMIT // 8:
+            return self._all_on_all(a, prod(shape))
         places = np.moveaxis(np.arange(prod(shape)).reshape(shape), axis, -1).reshape(-1, n)
         target, source = np.tril_indices(n)
         return self.group(self.rows[a], places[:, source], places[:, target], prod(shape))

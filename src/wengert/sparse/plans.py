@@ -7,7 +7,7 @@ the structure first; one that turns out to change becomes an input, so a loop ov
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from threading import Lock
 from typing import Any
 
@@ -16,6 +16,7 @@ import numpy as np
 from .decide import Options, Recipe, make
 from .record import Run, is_scalar, same_scalar
 
+Maker = Callable[[Run, Options, list[int], dict[int, Any]], Recipe]
 CAPACITY = 64
 BYTES = 400_000_000
 VARIANTS = 8
@@ -31,7 +32,7 @@ class Plans:
         self.most_bytes = most_bytes
         self.made = 0
 
-    def evaluate(self, run: Run, options: Options) -> tuple[Recipe, np.ndarray]:
+    def evaluate(self, run: Run, options: Options, maker: Maker = make) -> tuple[Recipe, np.ndarray]:
         """Return the recipe for a run and the derivative's entries in CSR order."""
         family = self.family((options, run.key))
         for recipe in family:
@@ -39,7 +40,7 @@ class Plans:
                 data = recipe.values(inputs_of(recipe, run))
                 if data is not None:
                     return recipe, data
-        recipe = self.new(run, options, family)
+        recipe = self.new(run, options, family, maker)
         data = recipe.values(inputs_of(recipe, run))
         assert data is not None
         return recipe, data
@@ -55,7 +56,7 @@ class Plans:
             self._families.move_to_end(key)
         return family
 
-    def new(self, run: Run, options: Options, family: list[Recipe]) -> Recipe:
+    def new(self, run: Run, options: Options, family: list[Recipe], maker: Maker = make) -> Recipe:
         """Make and keep a recipe. Numbers that differ from those of an earlier one become inputs."""
         moved = {
             i
@@ -66,7 +67,7 @@ class Plans:
         moved.update(i for recipe in family for i in recipe.dynamic)
         baked = {i: value for i, value in enumerate(run.captures) if i not in moved and is_structural(value)}
         dynamic = [i for i in range(len(run.captures)) if i not in baked]
-        recipe = make(run, options, dynamic, baked)
+        recipe = maker(run, options, dynamic, baked)
         self.made += 1
         with self._lock:
             family.insert(0, recipe)

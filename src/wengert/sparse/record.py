@@ -40,7 +40,6 @@ class Run:
     """
 
     __slots__ = (
-        "_lines",
         "aux",
         "captures",
         "input_tree",
@@ -119,7 +118,7 @@ class Run:
                             known[id(value)] = place
                     ref = -1 - place
                 refs.append(ref)
-            params = freeze(line.params) if line.params else ()
+            params = tuple(line.params.items()) if line.params else ()
             steps.append((line.primitive, tuple(refs), params, line.shape, line.dtype))
             number[line] = count
             count += 1
@@ -131,9 +130,13 @@ class Run:
                 captures.append(data)
             returned.append(ref)
         self.captures = captures
-        self._lines = steps
         slots.extend(_capture_slot(value) for value in captures)
         self.key = (len(inputs), tuple(slots), tuple(steps), tuple(returned))
+        try:
+            hash(self.key)
+        except TypeError:  # a list among the settings
+            steps = [(primitive, refs, freeze(params), *rest) for primitive, refs, params, *rest in steps]
+            self.key = (len(inputs), tuple(slots), tuple(steps), tuple(returned))
         try:
             hash(self.key)
         except TypeError as error:
@@ -168,7 +171,7 @@ class Run:
             ],
             [self.captures[i] for i in fixed],
             [
-                Step(primitive, tuple(map(number, refs)), params, Slot(shape, dtype))
+                Step(primitive, tuple(map(number, refs)), freeze(dict(params)), Slot(shape, dtype))
                 for primitive, refs, params, shape, dtype in steps
             ],
             [number(ref) for ref in returned],

@@ -17,24 +17,16 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..primitives import indexing as p
-from ..primitives import reduction as r
 from ..primitives.base import shape_of
-from ..primitives.contraction import contract
 from ..primitives.pointwise import _reads_of
 from ..program import Program, Step, trace
 from ..recording import Traced
+from . import sums
 from .evaluate import Known
-from .terms import Coefficient, Interner, Term, Writer, lift, merge, pack, spread_to
+from .terms import FULL, Coefficient, Interner, NotStructured, Term, Writer, lift, looked_up, merge, pack, spread_to
 
-FULL = (None, None, None)
-# Up to this many entries of a small reduced axis become terms of their own, which can merge with others.
-SPLIT = 16
 # More embedded terms than this are packed before they are multiplied one by one.
 MANY = 8
-
-
-class NotStructured(Exception):
-    """The Program has no structured derivative: an unsupported line, or too many terms. The text says which."""
 
 
 class Entry(NamedTuple):
@@ -237,7 +229,7 @@ class _Walk:
         extra = term.shape[: len(term.shape) - len(old)]
         columns = lift(term.columns, len(old), len(new), self.write)
         coefficient = term.coefficient.each(lambda t: lift(t, len(old), len(new), self.write))
-        self._check(prod(extra) * prod(new))
+        self.check(prod(extra) * prod(new))
         return Term(coefficient, np.broadcast_to(columns, (*extra, *new)))
 
     def _pulled(self, slope: Any, shape: tuple[int, ...], term: Term) -> Any:
@@ -253,13 +245,13 @@ class _Walk:
         assert term.rows is not None
         return self.write(p.index, flat, np.maximum(term.rows, 0).astype(np.intp), spec=(p.ARRAY,))
 
-    def _check(self, size: int) -> None:
+    def check(self, size: int) -> None:
         if size > self.limit:
             raise NotStructured(f"a term would have {size} entries")
 
     # ------------------------------------------------------------ reindexing
 
-    def _through(
+    def through(
         self, coefficient: Coefficient, shape: tuple[int, ...], function: Callable[[Any, int], Any]
     ) -> Coefficient:
         """Apply a reindexing to coefficient tensors; `function` gets the tensor and its number of leading axes."""
@@ -283,7 +275,7 @@ class _Walk:
                 result.append(Term(term.coefficient, term.columns, term.rows, pull))
                 continue
             extra = term.shape[: len(term.shape) - len(old)]
-            coefficient = self._through(
+            coefficient = self.through(
                 term.coefficient,
                 old,
                 lambda t, k: self.write(p.reshape, t, shape=(*shape_of(t)[:k], *shape)),
@@ -304,11 +296,11 @@ class _Walk:
                     positions[there.ravel()] = np.arange(prod(old))
                 undo = {"axes": p.inverse_axes(axes)}
                 pull = None if term.pull is None else ((p.transpose, undo), *term.pull)
-                result.append(Term(term.coefficient, term.columns, _looked_up(positions, term.rows), pull))
+                result.append(Term(term.coefficient, term.columns, looked_up(positions, term.rows), pull))
                 continue
             n = len(term.shape) - len(old)
             moved = (*range(n), *(n + axis for axis in axes))
-            coefficient = self._through(
+            coefficient = self.through(
                 term.coefficient,
                 old,
                 lambda t, k: self.write(p.transpose, t, axes=(*range(k), *(k + axis for axis in axes))),
@@ -331,7 +323,7 @@ class _Walk:
         result = []
         for term in self.full_terms(a):
             n = len(term.shape) - len(old)
-            coefficient = self._through(
+            coefficient = self.through(
                 term.coefficient, old, lambda t, k: self.write(p.index, t, spec=(*(FULL,) * k, *spec))
             )
             columns = term.columns[p.real_index((*(FULL,) * n, *spec), ())]
@@ -357,7 +349,7 @@ class _Walk:
                 flat = self.write(p.reshape, tensor, shape=(*shape_of(tensor)[:k], prod(old)))
                 return self.write(p.index, flat, places, spec=(*(FULL,) * k, p.ARRAY))
 
-            coefficient = self._through(term.coefficient, old, moved)
+            coefficient = self.through(term.coefficient, old, moved)
             columns = term.columns.reshape((*extra, prod(old)))[..., places]
             result.append(Term(coefficient, columns))
         return result
@@ -369,15 +361,15 @@ class _Walk:
         if term.rows is None:
             return Term(term.coefficient, term.columns, np.broadcast_to(rows, term.shape), pull)
         chain = None if pull is None or term.pull is None else (*pull, *term.pull)
-        return Term(term.coefficient, term.columns, _looked_up(rows.ravel(), term.rows), chain)
+        return Term(term.coefficient, term.columns, looked_up(rows.ravel(), term.rows), chain)
 
-    def _positions(self, shape: tuple[int, ...]) -> np.ndarray:
+    def positions(self, shape: tuple[int, ...]) -> np.ndarray:
         kind = np.int32 if prod(shape) < 2**31 - 1 else np.int64
         return np.arange(prod(shape), dtype=kind).reshape(shape)
 
     def _join(self, step: Step) -> list[Term]:
         axis = dict(step.params)["axis"]
-        positions = self._positions(step.slot.shape)
+        positions = self.positions(step.slot.shape)
         start = 0
         result: list[Term] = []
         for k, a in enumerate(step.args):
@@ -395,7 +387,7 @@ class _Walk:
     def _index_add(self, step: Step) -> list[Term]:
         a, params = step.args[0], dict(step.params)
         arrays = [self.static(b) for b in step.args[1:]]
-        positions = self._positions(params["shape"])
+        positions = self.positions(params["shape"])
         rows = np.asarray(positions[p.real_index(params["spec"], arrays)])
         pull = None if arrays else ((p.index, {"spec": params["spec"]}),)
         return [self._embed(term, rows, pull) for term in self.terms[a]]
@@ -419,168 +411,12 @@ class _Walk:
                 if (rows >= 0).any():
                     result.append(Term(term.coefficient, term.columns, rows, term.pull))
         if v in self.terms:
-            rows = np.asarray(self._positions(shape)[where])
+            rows = np.asarray(self.positions(shape)[where])
             if arrays:  # with duplicate indices the last writer wins
                 rows = np.where(writer.ravel()[rows] == np.arange(prod(part)).reshape(part), rows, -1)
             pull = None if arrays else ((p.index, {"spec": spec}),)
             result.extend(self._embed(term, rows, pull) for term in self.terms[v])
         return result
-
-    # ------------------------------------------------------------ reductions
-
-    def _sum(self, step: Step) -> list[Term]:
-        a, axis = step.args[0], dict(step.params)["axis"]
-        old, shape = self.shape(a), step.slot.shape
-        kept = tuple(1 if i in axis else n for i, n in enumerate(old))
-        result: list[Term] = []
-        for term in self.terms[a]:
-            if term.rows is not None:
-                targets = np.broadcast_to(self._positions(shape).reshape(kept), old).ravel()
-                spread = ((p.reshape, {"shape": kept}), (p.broadcast_to, {"shape": old}))
-                pull = None if term.pull is None else (*spread, *term.pull)
-                result.append(Term(term.coefficient, term.columns, _looked_up(targets, term.rows), pull))
-            else:
-                result.extend(self._sum_full(term, old, axis))
-        return result
-
-    def _sum_full(self, term: Term, shape: tuple[int, ...], axis: Sequence[int]) -> list[Term]:
-        n = len(term.shape) - len(shape)
-        summed = tuple(i for i in axis if _constant_along(term.columns, n + i))
-        moved = tuple(i for i in axis if i not in summed)
-        columns, coefficient = term.columns, term.coefficient
-        if summed:
-            columns = columns[tuple(0 if i - n in summed else slice(None) for i in range(columns.ndim))]
-            count = prod(shape[i] for i in summed)
-            number = coefficient.number * count
-            coefficient = Coefficient(number, self._summed(coefficient, shape, summed, count).parts)
-            moved = tuple(i - sum(j < i for j in summed) for i in moved)
-            shape = tuple(m for i, m in enumerate(shape) if i not in summed)
-        if not moved:
-            return [Term(coefficient, columns)]
-        rest = tuple(i for i in range(len(shape)) if i not in moved)
-
-        def to_front(tensor: Any) -> Any:
-            if shape_of(tensor) == ():
-                return tensor
-            leading = max(0, len(shape_of(tensor)) - len(shape))
-            full = (*(1,) * (n - leading), *shape_of(tensor)[:leading], *shape)
-            if leading < n:
-                tensor = spread_to(tensor, (*shape_of(tensor)[:leading], *shape), self.write)
-                tensor = self.write(p.reshape, tensor, shape=full)
-            else:
-                tensor = spread_to(tensor, full, self.write)
-            axes = (*(n + i for i in moved), *range(n), *(n + i for i in rest))
-            return self.write(p.transpose, tensor, axes=axes)
-
-        columns = columns.transpose((*(n + i for i in moved), *range(n), *(n + i for i in rest)))
-        coefficient = coefficient.each(to_front)
-        lengths = columns.shape[: len(moved)]
-        if n == 0 and prod(lengths) <= SPLIT:
-            return [
-                Term(
-                    coefficient.each(lambda t: self.write(p.index, t, spec=k) if shape_of(t) != () else t),
-                    np.asarray(columns[k]),
-                )
-                for k in np.ndindex(*lengths)
-            ]
-        return [Term(coefficient, columns)]
-
-    def _summed(self, coefficient: Coefficient, shape: tuple[int, ...], axis: Sequence[int], count: int) -> Coefficient:
-        parts = []
-        for factor, tensor in coefficient.parts:
-            if shape_of(tensor) == ():
-                parts.append((factor * count, tensor))
-                continue
-            leading = shape_of(tensor)[: max(0, len(shape_of(tensor)) - len(shape))]
-            spread = spread_to(tensor, (*leading, *shape), self.write)
-            parts.append((factor, self.write(r.sum_, spread, axis=tuple(len(leading) + i for i in axis))))
-        return Coefficient(0.0, tuple(parts))
-
-    def _cumsum(self, step: Step) -> list[Term]:
-        a, axis = step.args[0], dict(step.params)["axis"]
-        shape = self.shape(a)
-        n = shape[axis]
-        result = []
-        for term in self.full_terms(a):
-            extra = term.shape[: len(term.shape) - len(shape)]
-            self._check(n * prod(term.shape))
-            k = len(extra)
-            later = np.arange(n)[:, None] <= np.arange(n)  # (source, target)
-            later = later.reshape((n, *(1,) * (k + axis), n, *(1,) * (len(shape) - axis - 1)))
-            source = np.moveaxis(np.expand_dims(term.columns, 0), k + axis + 1, 0)  # (n, *extra, *shape with 1)
-            columns = np.where(later, source, -1)
-
-            def first(tensor: Any, leading: int) -> Any:
-                mine = (*(1,) * (k - leading), *shape_of(tensor))
-                tensor = self.write(p.reshape, tensor, shape=mine)
-                order = (k + axis, *(i for i in range(len(mine)) if i != k + axis))
-                front = self.write(p.transpose, tensor, axes=order)
-                unit = (n, *(1 if i == k + axis else m for i, m in enumerate(mine)))
-                return self.write(p.reshape, front, shape=unit)
-
-            result.append(Term(self._through(term.coefficient, shape, first), columns))
-        return result
-
-    # ------------------------------------------------------------ contractions
-
-    def _contract(self, step: Step) -> list[Term]:
-        params = dict(step.params)
-        labels = [params["a"], params["b"]]
-        which = 0 if step.args[0] in self.terms else 1
-        if step.args[1 - which] in self.terms:
-            raise NotStructured("contract of two tangents")
-        value = self.values[step.args[1 - which]]
-        mine, other, out = labels[which], labels[1 - which], params["out"]
-        sizes = dict(zip(other, shape_of(value), strict=True))
-        sizes.update(zip(mine, self.shape(step.args[which]), strict=True))
-        return [
-            self._contract_term(term, value, mine, other, out, sizes)
-            for term in self.full_terms(step.args[which])
-        ]
-
-    def _contract_term(
-        self, term: Term, value: Any, mine: Any, other: Any, out: Any, sizes: dict[int, int]
-    ) -> Term:
-        write = self.write
-        n = len(term.shape) - len(mine)
-        inner = [i for i in mine if i in other and i not in out]
-        gone = [i for i in inner if _constant_along(term.columns, n + mine.index(i))]
-        kept = tuple(i for i in inner if i not in gone)
-        extra = term.shape[:n]
-        self._check(prod(extra) * prod(sizes[i] for i in (*kept, *out)))
-        # the map, with axes (extra, kept, out)
-        columns = term.columns[tuple(0 if i - n >= 0 and mine[i - n] in gone else slice(None) for i in range(term.columns.ndim))]
-        left = [i for i in mine if i not in gone]
-        order = [i for i in (*kept, *out) if i in left]
-        columns = columns.transpose((*range(n), *(n + left.index(i) for i in order)))
-        columns = columns.reshape((*extra, *(sizes[i] if i in left else 1 for i in (*kept, *out))))
-        columns = np.broadcast_to(columns, (*extra, *(sizes[i] for i in (*kept, *out))))
-        if not isinstance(value, Traced | np.ndarray):
-            value = np.asarray(value)
-        parts: list[tuple[Any, Any]] = []
-        number = term.coefficient.number
-        if term.coefficient.constant or number != 0:
-            weights = value
-            if gone:
-                weights = write(r.sum_, weights, axis=tuple(other.index(i) for i in gone))
-            rest = [i for i in other if i not in gone]
-            order = [i for i in (*kept, *out) if i in rest]
-            moved = tuple(rest.index(i) for i in order)
-            if moved != tuple(range(len(moved))):
-                weights = write(p.transpose, weights, axes=moved)
-            unit = tuple(sizes[i] if i in rest else 1 for i in (*kept, *out))
-            if shape_of(weights) != unit:
-                weights = write(p.reshape, weights, shape=unit)
-            parts.append((number * prod(sizes[i] for i in gone if i not in other), weights))
-        fresh = max((*mine, *other, *out), default=0) + 1
-        for factor, tensor in term.coefficient.parts:
-            leading = shape_of(tensor)[: max(0, len(shape_of(tensor)) - len(mine))]
-            tensor = spread_to(tensor, (*leading, *(sizes[i] for i in mine)), write)
-            lead = tuple(range(fresh, fresh + len(leading)))
-            parts.append(
-                (factor, write(contract, tensor, value, a=(*lead, *mine), b=other, out=(*lead, *kept, *out)))
-            )
-        return Term(Coefficient(0.0, tuple(parts)), columns)
 
     def _pass_on(self, step: Step) -> list[Term]:
         return self.terms[step.args[0]]
@@ -595,22 +431,9 @@ _RULES: dict[str, Callable[[_Walk, Step], list[Term]]] = {
     "stack": _Walk._join,
     "index_add": _Walk._index_add,
     "index_set": _Walk._index_set,
-    "sum": _Walk._sum,
-    "cumsum": _Walk._cumsum,
-    "contract": _Walk._contract,
+    "sum": sums.sum_rule,
+    "cumsum": sums.cumsum_rule,
+    "contract": sums.contract_rule,
     "alias": _Walk._pass_on,
     "watch": _Walk._pass_on,
 }
-
-
-def _looked_up(table: np.ndarray, places: np.ndarray) -> np.ndarray:
-    """Return table[places], -1 where the place is -1."""
-    found = table[places]
-    return np.where(places < 0, -1, found) if (places < 0).any() else found
-
-
-def _constant_along(array: np.ndarray, axis: int) -> bool:
-    if array.shape[axis] <= 1 or array.strides[axis] == 0:
-        return True
-    first = array[(slice(None),) * axis + (slice(0, 1),)]
-    return bool((array == first).all())

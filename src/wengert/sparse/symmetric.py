@@ -40,7 +40,7 @@ def star_colouring(pattern: Any, order: str = "natural") -> Stars:
     Examples
     --------
     >>> from scipy.sparse import diags_array
-    >>> tridiagonal = diags_array([1, 1, 1], offsets=[-1, 0, 1], shape=(7, 7))
+    >>> tridiagonal = diags_array([1.0, 1.0, 1.0], offsets=[-1, 0, 1], shape=(7, 7))
     >>> int(star_colouring(tridiagonal).colours.max()) + 1
     3
     """
@@ -133,7 +133,7 @@ def acyclic_colouring(pattern: Any, order: str = "natural") -> Forest:
     Examples
     --------
     >>> from scipy.sparse import diags_array
-    >>> tridiagonal = diags_array([1, 1, 1], offsets=[-1, 0, 1], shape=(7, 7))
+    >>> tridiagonal = diags_array([1.0, 1.0, 1.0], offsets=[-1, 0, 1], shape=(7, 7))
     >>> int(acyclic_colouring(tridiagonal).colours.max()) + 1
     2
     """
@@ -235,11 +235,8 @@ def substitution(pattern: Any, forest: Forest) -> tuple[np.ndarray, np.ndarray, 
         remaining[tree, other] -= 1
         if remaining[tree, other] == 1:
             leaves.append((tree, other))
-    here = np.repeat(np.arange(n), np.diff(pattern.indptr)).tolist()
-    unknown = np.array(
-        [i if i == j else place[(i, j) if i < j else (j, i)] for i, j in zip(here, pattern.indices.tolist(), strict=True)],
-        np.intp,
-    )
+    pairs_of = zip(np.repeat(np.arange(n), np.diff(pattern.indptr)).tolist(), pattern.indices.tolist(), strict=True)
+    unknown = np.array([i if i == j else place[(i, j) if i < j else (j, i)] for i, j in pairs_of], np.intp)
     count = len(rows)
     pairs = np.array(below, np.int64).reshape(-1, 2)
     data = np.ones(count + len(pairs))

@@ -20,6 +20,12 @@ from ..primitives.base import Primitive, dtype_of, shape_of
 from ..recording import Traced, apply
 
 BOOL = np.dtype(bool)
+FULL = (None, None, None)  # the index spec of a whole axis
+
+
+class NotStructured(Exception):
+    """The Program has no structured derivative: an unsupported line, or too many terms. The text says which."""
+
 
 
 class Writer:
@@ -202,6 +208,7 @@ class Interner:
         self._by_sample: dict[Any, list[np.ndarray]] = {}
 
     def __call__(self, array: np.ndarray) -> np.ndarray:
+        """Return the kept array that equals this one."""
         view = (array.__array_interface__["data"][0], array.shape, array.strides)
         found = self._by_view.get(view)
         if found is not None:
@@ -287,6 +294,21 @@ def _masked(term: Term, write: Writer) -> Coefficient:
 # ---------------------------------------------------------------- shapes
 
 
+def looked_up(table: np.ndarray, places: np.ndarray) -> np.ndarray:
+    """Return table[places], -1 where the place is -1."""
+    found = table[places]
+    return np.where(places < 0, -1, found) if (places < 0).any() else found
+
+
+def constant_along(array: np.ndarray, axis: int) -> bool:
+    """Whether an array has the same elements everywhere along an axis."""
+    if array.shape[axis] <= 1 or array.strides[axis] == 0:
+        return True
+    first = array[(slice(None),) * axis + (slice(0, 1),)]
+    return bool((array == first).all())
+
+
+
 def lift(array: Any, old: int, new: int, write: Writer) -> Any:
     """Insert unit axes between an array's leading axes and the value's own, whose number grows from old to new."""
     shape = shape_of(array)
@@ -327,14 +349,12 @@ def pack(terms: Sequence[Term], shape: tuple[int, ...], intern: Interner, write:
                 result.append(_stacked_ranks(pieces.pop(), ranks, shape, write))
     slots: list[tuple[np.ndarray, list[Any]]] = []
     for piece in pieces:
-        for columns, members in slots:
-            if (columns[piece[2]] < 0).all():
-                break
-        else:
-            columns, members = np.full(size, -1, piece[3].dtype), []
-            slots.append((columns, members))
-        columns[piece[2]] = piece[3]
-        members.append(piece)
+        slot = next((slot for slot in slots if (slot[0][piece[2]] < 0).all()), None)
+        if slot is None:
+            slot = (np.full(size, -1, piece[3].dtype), [])
+            slots.append(slot)
+        slot[0][piece[2]] = piece[3]
+        slot[1].append(piece)
     for columns, members in slots:
         coefficient = _joined(members, shape, write)
         result.append(Term(coefficient, intern(columns.reshape(shape))))

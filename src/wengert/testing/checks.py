@@ -140,11 +140,19 @@ def size(arrays: Sequence[Any]) -> float:
 
 
 def same(
-    law: str, ours: Sequence[Any], expected: Sequence[Any], labels: Sequence[str], tolerance: float = ROUNDING
+    law: str,
+    ours: Sequence[Any],
+    expected: Sequence[Any],
+    labels: Sequence[str],
+    tolerance: float = ROUNDING,
+    floor: float = 1e-300,
 ) -> Row:
-    """Compare two results that differ by rounding only; NaN and infinities must stand in the same places."""
+    """Compare two results that differ by rounding only; NaN and infinities must stand in the same places.
+
+    Errors are relative to the size of the whole result, or to `floor` where that is larger.
+    """
     worst = Row(law, ours=0.0, expected=0.0)
-    scale = max(size([_finite(b) for b in expected if plain(b).dtype.kind in "fc"]), 1e-300)
+    scale = max(size([_finite(b) for b in expected if plain(b).dtype.kind in "fc"]), floor)
     for a, b, label in zip(ours, expected, labels, strict=True):
         a, b = plain(a), plain(b)
         if a.shape != b.shape:
@@ -302,7 +310,8 @@ def compare(
             if not np.isfinite(b[k]) or not clear[k] or gap[k] > allowed[k] or np.isnan(gap[k]):
                 if np.isnan(a[k]) and np.isnan(np.asarray(b)[k]):
                     continue
-                suspects.append((i, k, entry, a[k][()], b[k][()], relative))
+                settled = bool(np.isfinite(b[k]) and e[k] <= 1e-3 * size_of[k])
+                suspects.append((i, k, entry, a[k][()], b[k][()], relative, settled))
             elif relative > worst.error:
                 worst = Row(law, RIGHT, entry, a[k][()], b[k][()], relative)
     if suspects:
@@ -321,7 +330,7 @@ def _diagnose(
         middle = value(leaves)
         steep = is_steep(value, leaves, directions)
     rows = []
-    for i, k, entry, ours, expected, error in suspects:
+    for i, k, entry, ours, expected, error, settled in suspects:
         low, high = below[i][k], above[i][k]
         doubt = below_error[i][k] + above_error[i][k]
         gap, scale = abs(high - low), max(abs(low), abs(high), 1e-300)
@@ -331,6 +340,8 @@ def _diagnose(
             inside = abs(ours - low) + abs(ours - high) <= gap * 1.001 + 10 * doubt
             status = RIGHT if inside else WRONG
             rows.append(Row(law, status, entry, ours, expected, 0.0 if inside else error, _kink(low, high)))
+        elif settled:
+            rows.append(Row(law, WRONG, entry, ours, expected, error, "wrong rule"))
         elif certain and abs(ours - (low + high) / 2) <= 10 * doubt + 1e-4 * scale:
             rows.append(Row(law, RIGHT, entry, ours, (low + high) / 2, error))
         elif certain:
@@ -365,13 +376,18 @@ def adjoint(subject: Subject, generator: np.random.Generator) -> Row:
         if np.isnan(left) or np.isnan(right) or np.isinf(left) or np.isinf(right):
             cause = "the derivative is infinite or NaN here"
             return Row("adjoint", UNCLEAR, "<c, J t> and <J* c, t>", left, right, np.inf, cause)
-        scale = max(size(cotangents) * size(pushed), size(pulled) * size(tangents), 1e-300)
+        scale = max(size(cotangents) * size(pushed), size(pulled) * size(tangents), _floor(cotangents, subject))
         error = abs(left - right) / scale
         row = Row("adjoint", RIGHT, "<c, J t> and <J* c, t>", left, right, error)
         if error > tolerance:
             row = Row("adjoint", WRONG, row.entry, left, right, error, "wrong rule in one of the two modes")
         worst = _worse(worst, row)
     return worst
+
+
+def _floor(cotangents: Sequence[Any], subject: Subject) -> float:
+    """Return the size below which a derivative along a direction as large as the point is rounding of the value."""
+    return max(1e-4 * size(cotangents) * size([_finite(out) for out in subject.outputs]), 1e-300)
 
 
 def rounding(subject: Subject, generator: np.random.Generator) -> float:
@@ -404,12 +420,14 @@ def higher(subject: Subject, order: int, generator: np.random.Generator) -> list
             return rows
         labels = [f"H t by {label}" for label in current.labels]
         tangent_map = Subject(current.pushed(tangents), current.leaves)
-        mixed = same(f"mixed {name}", gradient.pull(gradient.leaves, tangents), product, labels, tolerance)
+        floor = _floor(cotangents, current)
+        by_entry = floor / max(size(tangents), 1e-300)
+        mixed = same(f"mixed {name}", gradient.pull(gradient.leaves, tangents), product, labels, tolerance, by_entry)
         other = tangent_map.pull(tangent_map.leaves, cotangents)
-        mixed = _worse(mixed, same(f"mixed {name}", other, product, labels, tolerance))
+        mixed = _worse(mixed, same(f"mixed {name}", other, product, labels, tolerance, by_entry))
         twice = tangent_map.push(tangent_map.leaves, tangents)
         left, right = inner(cotangents, twice), inner(tangents, product)
-        error = abs(left - right) / max(size(cotangents) * size(twice), size(tangents) * size(product), 1e-300)
+        error = abs(left - right) / max(size(cotangents) * size(twice), size(tangents) * size(product), floor)
         if error > tolerance:
             entry, cause = "<c, forward over forward>", "wrong rule"
             mixed = _worse(mixed, Row(mixed.law, WRONG, entry, left, right, error, cause))

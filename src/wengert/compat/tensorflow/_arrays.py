@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import builtins
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -57,7 +57,7 @@ def range(start: Any, limit: Any = None, delta: Any = 1, dtype: Any = None, name
     """Return the numbers from `start` up to, not including, `limit`, in steps of `delta`."""
     first, last = (0, start) if limit is None else (start, limit)
     values = [np.asarray(to_array(plain(value))) for value in (first, last, delta)]
-    kind = np.result_type(*values) if dtype is None else dtype
+    kind = np.result_type(*([v for v in values if v.dtype.kind == "f"] or values)) if dtype is None else dtype
     return _make(np.arange(values[0], values[1], values[2]).astype(kind))
 
 
@@ -380,21 +380,33 @@ def searchsorted(sorted_sequence: Any, values: Any, side: str = "left", out_type
     return _make(np.stack(flat).reshape(wanted.shape).astype(out_type))
 
 
-def unique(x: Any, out_idx: Any = np.int32, name: Any = None) -> tuple[Tensor, Tensor]:
+class _Unique(NamedTuple):
+    y: Any
+    idx: Any
+
+
+_Unique.__name__ = "Unique"
+
+
+def unique(x: Any, out_idx: Any = np.int32, name: Any = None) -> _Unique:
     """Return the distinct values in the order they occur, and the number of each element's value among them."""
     flat = convert_to_tensor(x)
     _, first, inverse = np.unique(np.asarray(flat._data), return_index=True, return_inverse=True)
     order = np.argsort(first, kind="stable")
     position = np.empty_like(order)
     position[order] = np.arange(order.size)
-    return flat[np.sort(first)], _make(position[inverse].astype(out_idx))
+    return _Unique(flat[np.sort(first)], _make(position[inverse].astype(out_idx)))
 
 
 def cast(x: Any, dtype: Any, name: Any = None) -> Tensor:
     """Return the values in another dtype; what becomes an integer is connected to nothing."""
     tensor = convert_to_tensor(x)
-    made = (np.real(tensor) if tensor.dtype.kind == "c" and np.dtype(dtype).kind != "c" else tensor).astype(dtype)
-    return wrap(Tensor, made._data, made._line)
+    kind = np.dtype(dtype)
+    if tensor.dtype.kind == "c" and kind.kind != "c":
+        tensor = np.real(tensor)  # type: ignore[assignment]
+    if kind.kind not in "fc" and tensor._data is not None:
+        return wrap(Tensor, np.asarray(tensor._data).astype(kind))
+    return tensor if tensor.dtype == kind else tensor.astype(kind)  # type: ignore[return-value]
 
 
 def complex(real: Any, imag: Any, name: Any = None) -> Tensor:

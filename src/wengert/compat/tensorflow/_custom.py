@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import weakref
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -17,8 +18,8 @@ from ... import tree
 from ...derivatives.recorded import Recorded, Window
 from ...errors import ArgumentError, ShapeError, StructureError, user_line
 from ...primitives.base import Primitive, reads_nothing, shape_of
+from ...execute.control import pack
 from ...primitives.indexing import stack
-from ...primitives.control import pack
 from ...primitives.structural import pick
 from ...primitives.structural import stop_gradient as _stop
 from ...recording import Traced, apply, is_tracked, wrap
@@ -52,13 +53,13 @@ class collecting:
 
     def __enter__(self) -> Window:
         recorder = self.window.__enter__().recorder
-        recorder.readers.append(self.collector)
+        recorder.readers.append(weakref.ref(self.collector))
         recorder.stamp += 1
         return self.window
 
     def __exit__(self, *exception: Any) -> None:
         recorder = self.window.recorder
-        recorder.readers.remove(self.collector)
+        recorder.readers.remove(weakref.ref(self.collector))
         recorder.stamp += 1
         self.window.__exit__(*exception)
 

@@ -11,8 +11,8 @@ import numpy as np
 
 from ... import tree
 from ...derivatives.recorded import Window, enter
-from ...primitives.base import Primitive, shape_of
-from ...primitives.control import pack
+from ...primitives.base import Primitive
+from ...execute.control import pack
 from ...primitives.indexing import stack
 from ...primitives.structural import pick
 from ...recording import (

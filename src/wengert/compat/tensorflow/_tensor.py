@@ -20,7 +20,7 @@ from ...variable import Variable as _Variable
 _PYTHON = (bool, int, float, complex)
 
 
-class TensorShape(tuple):  # noqa: SLOT001
+class TensorShape(tuple):
     """The shape of a tensor: a tuple with TensorFlow's methods."""
 
     def __new__(cls, dims: Any = ()) -> TensorShape:

@@ -55,14 +55,17 @@ class _Pass:
         Whether leaves get what arrives added to their `.grad`.
     """
 
-    __slots__ = ("_delivered", "fills", "graph", "keep", "nan")
+    __slots__ = ("_collected", "_delivered", "active", "fills", "graph", "keep", "nan", "present")
 
     def __init__(self, keep: bool, graph: bool, fills: bool, seeds: Sequence[Any]) -> None:
         self.keep = keep
         self.graph = graph
         self.fills = fills
         self.nan = detect_nan.get()
+        self.active: set[Line] = set()
+        self.present: Line | None = None  # whose rule is running
         self._delivered = {id(seed) for seed in seeds}
+        self._collected: dict[Any, dict[Line, Any]] = {}
 
     # ------------------------------------------------------------ called by the reverse pass
 
@@ -76,6 +79,7 @@ class _Pass:
                 hint="retain_graph=True in the pass before this one",
             )
         check_unedited(line)
+        self.present = line
         return arguments_of(line, wrapper)
 
     def arrive(self, line: Line, cotangent: Any) -> Any:
@@ -85,6 +89,8 @@ class _Pass:
             return cotangent
         for hook in list(notes.hooks.values()):
             cotangent = self._replaced(hook, hook(to_torch(cotangent, self.graph)), cotangent)
+        for shared in list(notes.shared.values()):
+            self._collect(shared, line, cotangent)
         for reference in notes.retained:
             tensor = reference()
             if tensor is not None:
@@ -155,6 +161,22 @@ class _Pass:
                 f"{np.dtype(result.dtype)}"  # type: ignore[attr-defined]
             )
         return to_core(result, self.graph)
+
+    def _collect(self, hook: Any, line: Line, cotangent: Any) -> None:
+        known = self._collected.setdefault(hook, {})
+        first = not known
+        known[line] = to_torch(cotangent, self.graph)
+        if hook.first:
+            if first:
+                hook.function(known[line])
+        elif all(other in known for other in hook.lines if other in self.active):
+            hook.function([known.get(other) for other in hook.lines])
+
+    def finish(self) -> None:
+        """Call the hooks that waited for gradients which did not come."""
+        for hook, known in self._collected.items():
+            if not hook.first and any(other not in known for other in hook.lines if other in self.active):
+                hook.function([known.get(other) for other in hook.lines])
 
     def _check_nan(self, line: Line, notes: Any, found: Any) -> None:
         for i, value in enumerate(found):
@@ -336,10 +358,17 @@ def backward(
 
 
 def _run(lines: Sequence[Line], seeds: dict[Line, Any], sources: Sequence[Line], visitor: _Pass) -> dict[Line, Any]:
+    visitor.active = set(lines)
     wrapper = core.Tensor if visitor.graph else None
-    return backpropagate(
-        lines, dict(seeds), sources, wrapper, arguments=visitor.arguments, observer=visitor
-    )
+    try:
+        found = backpropagate(lines, dict(seeds), sources, wrapper, arguments=visitor.arguments, observer=visitor)
+    except Exception as error:
+        notes = None if visitor.present is None else find_notes(visitor.present)
+        if notes is not None and notes.where:
+            error.add_note(f"The forward operation of {name_of(visitor.present)} is at {notes.where}")  # type: ignore[arg-type]
+        raise
+    visitor.finish()
+    return found
 
 
 def _matched(gradients: Any, count: int) -> list[Any]:

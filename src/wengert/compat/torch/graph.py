@@ -29,6 +29,8 @@ class Notes:
         Weak reference to the tensor whose `.grad` this leaf line fills.
     hooks, filled, before, after : dict
         By number: tensor hooks, post-accumulate hooks, node hooks before and after the rule.
+    shared : dict
+        By number: hooks on the gradients of several tensors.
     retained : list of weak references
         Non-leaf tensors that want their gradient kept.
     where : str
@@ -37,7 +39,7 @@ class Notes:
         The user's.
     """
 
-    __slots__ = ("after", "before", "filled", "hooks", "leaf", "metadata", "name", "retained", "where")
+    __slots__ = ("after", "before", "filled", "hooks", "leaf", "metadata", "name", "retained", "shared", "where")
 
     def __init__(self) -> None:
         self.name: str | None = None
@@ -46,6 +48,7 @@ class Notes:
         self.filled: dict[int, Callable[..., Any]] = {}
         self.before: dict[int, Callable[..., Any]] = {}
         self.after: dict[int, Callable[..., Any]] = {}
+        self.shared: dict[int, MultiHook] = {}
         self.retained: list[Any] = []
         self.where = ""
         self.metadata: dict[Any, Any] = {}
@@ -94,6 +97,36 @@ def add_hook(hook: Any, *tables: dict[int, Any]) -> RemovableHandle:
     return handle
 
 
+class MultiHook:
+    """A hook on the gradients of several tensors.
+
+    Attributes
+    ----------
+    lines : list of Line
+        Those of the tensors.
+    first : bool
+        Whether the hook wants the first gradient only.
+    """
+
+    __slots__ = ("first", "function", "lines")
+
+    def __init__(self, function: Any, lines: list[Line], first: bool) -> None:
+        self.function = function
+        self.lines = lines
+        self.first = first
+
+
+def add_multi_hook(hook: MultiHook) -> RemovableHandle:
+    """Put the hook on its lines and return the handle that removes it."""
+    if not callable(hook.function):
+        raise StructureError(f"a hook must be callable, not {type(hook.function).__name__}")
+    tables = [notes_of(line).shared for line in hook.lines]
+    handle = RemovableHandle(*tables)
+    for table in tables:
+        table[handle.id] = hook
+    return handle
+
+
 # ---------------------------------------------------------------- nodes
 
 # Names of PyTorch's nodes where they differ from the primitive's.
@@ -120,7 +153,6 @@ _NAMES = {
     "scale": "Mul",
     "pick": "Select",
 }
-_PREFIXES = {"arc": "a"}
 
 
 def name_of(line: Line) -> str:
@@ -131,6 +163,8 @@ def name_of(line: Line) -> str:
     if line.primitive is None:
         return "AccumulateGrad"
     name = line.primitive.name
+    if line.primitive.family == "function":
+        return f"{name}Backward"
     if name == "index":
         parts = line.params.get("spec", ())
         kind = "Index" if len(line.inputs) > 1 else "Select" if any(isinstance(p, int) for p in parts) else "Slice"

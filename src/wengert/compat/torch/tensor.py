@@ -16,7 +16,6 @@ import numpy as np
 
 from ... import tensor as core
 from ...errors import (
-    AbstractValue,
     GraphDtypeError,
     GraphError,
     GraphShapeError,
@@ -27,9 +26,9 @@ from ...errors import (
 from ...primitives import elementwise as e
 from ...primitives.base import Primitive, reads_nothing, result_dtype, shape_of
 from ...primitives.contraction import matmul
-from ...primitives.indexing import index, normalize_index
+from ...primitives.indexing import normalize_index
 from ...primitives.structural import stop_gradient
-from ...recording import AMBIENT, CLOSED, Line, Traced, apply, apply2, current, is_live, leaf, wrap
+from ...recording import AMBIENT, CLOSED, Line, Session, Traced, apply, apply2, current, leaf, wrap
 from ...views import _BACKWARD, Alias, assign, become, write
 from . import dtypes
 from .graph import Node, RemovableHandle, add_hook, edits, notes_of
@@ -37,6 +36,21 @@ from .printing import tensor_text
 
 # The class that results have at present, where a mode replaces it (anomaly detection, inference).
 active_class: ContextVar[type | None] = ContextVar("wengert_torch_active_class", default=None)
+# Whether values saved for a gradient may be changed in place.
+mutation_allowed: ContextVar[bool] = ContextVar("wengert_torch_mutation_allowed", default=False)
+
+
+class DualSession(Session):
+    """Lines recorded for a tangent only: their tensors do not require a gradient."""
+
+    __slots__ = ()
+
+
+def _wants_gradient(line: Line | None) -> bool:
+    if line is None:
+        return False
+    session = line.session
+    return session.live_in is not CLOSED and type(session) is not DualSession
 
 
 class _Family:
@@ -103,8 +117,7 @@ class Tensor(core.Tensor):
     @property
     def requires_grad(self) -> bool:
         """Whether operations on the tensor are recorded for a gradient."""
-        line = self._line
-        return self._data is None or (line is not None and line.session.live_in is not CLOSED)
+        return self._data is None or _wants_gradient(self._line)
 
     @requires_grad.setter
     def requires_grad(self, value: bool) -> None:
@@ -496,8 +509,6 @@ def _detached(x: Any) -> Any:
     made = wrap(type(x).family, x._data)
     made._alias = _DetachedAlias(x, detach, {}, alias.written)
     alias.add(made)
-    if made._alias.views is None:
-        made._alias.views = []
     return made
 
 
@@ -547,8 +558,15 @@ def modify(target: Any, action: Callable[[], Any]) -> None:
     for member, reference, line in before:
         if not recording:  # the numbers change, the history does not
             member._line = line
-        if reference is not None and reference() is not member._data:
+        if reference is not None and reference() is not member._data and not mutation_allowed.get():
             edits.add(reference, version)
+
+
+def mark_edited(root: Any, version: int) -> None:
+    """Note that a tensor's values, and those of its views, were changed by means that are not seen."""
+    for member in _members(root):
+        if type(member._data) is np.ndarray:
+            edits.add(weakref.ref(member._data), version)
 
 
 def _check_leaf(target: Any) -> None:
@@ -690,6 +708,3 @@ def _rmatmul(self: Tensor, other: Any) -> Any:
 
 Tensor.__matmul__ = _matmul  # type: ignore[method-assign, assignment]
 Tensor.__rmatmul__ = _rmatmul  # type: ignore[method-assign, assignment]
-
-__all__ = ["AbstractValue", "AnomalyTensor", "InferenceTensor", "Tensor", "align", "as_tensor", "is_live", "modify"]
-_ = index

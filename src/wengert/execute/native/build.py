@@ -1,18 +1,23 @@
-"""From a Program to machine code: straight-line or loops, one module of text, compiled and linked."""
+"""From a Program to machine code: straight-line or loops, one module of text, compiled, linked, and made callable."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from ...program import Program
-from . import straight, vectormath
+from . import scalars, straight, vectormath, wrapper
 from .engine import Library, compile_text, engine
 from .ir import Code, kind_of, strides_in_elements
 from .loops import Loops
 from .pull import Layout
 from .straight import NoLowering, Straight
+from .wrapper import Argument, Result
+
+MISS: Any = type("Miss", (), {"__repr__": lambda self: "<arguments do not fit>"})()
+PINNED_BYTES = 1 << 12
 
 
 class Native:
@@ -33,16 +38,25 @@ class Native:
         Captures, by position, whose values are part of the code.
     """
 
-    __slots__ = ("baked", "form", "kernels", "library", "program", "text", "work_bytes", "zeroed")
+    __slots__ = ("baked", "code", "form", "library", "program", "symbols", "text", "work_bytes", "zeroed")
 
-    def __init__(self, program: Program, form: str, text: str, baked: dict[int, Any]) -> None:
+    def __init__(self, program: Program, form: str, code: Code, baked: dict[int, Any]) -> None:
         self.program = program
         self.form = form
-        self.text = text
+        self.code = code
         self.baked = baked
+        self.symbols: dict[str, int] = {}
+        self.text = ""
         self.work_bytes = 0
         self.zeroed: frozenset[int] = frozenset()
         self.library: Library | None = None
+
+    def link(self, exports: Sequence[str], more: str = "", declares: dict[str, str] | None = None) -> None:
+        """Compile the text, with more functions if there are any."""
+        self.text = vectormath.module_text(self.code, "\n".join([*self.code.rows, more]), declares or {})
+        self.symbols = {**vectormath.symbols(self.code), **self.symbols}
+        level = 1 if self.form == "straight" else 3
+        self.library = compile_text(self.text, exports, self.symbols, level=level)
 
 
 def function_attributes() -> str:
@@ -51,8 +65,8 @@ def function_attributes() -> str:
     return f'nounwind "prefer-vector-width"="{widest}"'
 
 
-def lower(program: Program, baked: dict[int, Any] | None = None, form: str | None = None) -> tuple[Native, dict[str, int]]:
-    """Return the text of a Program's native code, and the addresses of what it calls.
+def lower(program: Program, baked: dict[int, Any] | None = None, form: str | None = None) -> Native:
+    """Write a Program's native code; nothing is compiled yet.
 
     `baked` are captures that are constants of the code. `form` asks for "straight" or "loops".
 
@@ -72,7 +86,7 @@ def lower(program: Program, baked: dict[int, Any] | None = None, form: str | Non
     return _straight(program, baked) if form == "straight" else _loops(program, baked)
 
 
-def _straight(program: Program, baked: dict[int, Any]) -> tuple[Native, dict[str, int]]:
+def _straight(program: Program, baked: dict[int, Any]) -> Native:
     code = Code()
     code.rows.append("define i32 @run(ptr noalias %table, ptr noalias %work) {")
     code.label("entry")
@@ -91,11 +105,10 @@ def _straight(program: Program, baked: dict[int, Any]) -> tuple[Native, dict[str
             code.store(code.convert(value, kind), place, str(i))
     code.row("ret i32 0")
     code.rows.append("}")
-    native = Native(program, "straight", vectormath.module_text(code, "\n".join(code.rows)), baked)
-    return native, vectormath.symbols(code)
+    return Native(program, "straight", code, baked)
 
 
-def _loops(program: Program, baked: dict[int, Any]) -> tuple[Native, dict[str, int]]:
+def _loops(program: Program, baked: dict[int, Any]) -> Native:
     code = Code()
     leaves = {}
     constants = {}
@@ -113,14 +126,122 @@ def _loops(program: Program, baked: dict[int, Any]) -> tuple[Native, dict[str, i
         leaves[i] = layout
     loops = Loops(code, program, leaves, constants)
     loops.write("run", function_attributes())
-    native = Native(program, "loops", vectormath.module_text(code, "\n".join(code.rows)), baked)
+    native = Native(program, "loops", code, {i: baked[i] for i in baked if count + i in constants})
     native.work_bytes = loops.work_bytes
     native.zeroed = frozenset(loops.zeroed_outputs)
-    return native, {**vectormath.symbols(code), **loops.symbols}
+    native.symbols = loops.symbols
+    return native
 
 
 def compile_native(program: Program, baked: dict[int, Any] | None = None, form: str | None = None) -> Native:
-    """Lower a Program and compile it."""
-    native, symbols = lower(program, baked, form)
-    native.library = compile_text(native.text, ["run"], symbols, level=1 if native.form == "straight" else 3)
+    """Lower a Program and compile its function `run` alone."""
+    native = lower(program, baked, form)
+    native.link(["run"])
     return native
+
+
+def operations(program: Program) -> float:
+    """Return roughly how many additions one run costs."""
+    total = 0.0
+    for step in program.steps:
+        name = step.primitive.name
+        shape = step.slot.shape
+        if name == "contract":
+            labels = dict(step.params)
+            sizes = dict(zip(labels["a"], program.slot(step.args[0]).shape, strict=True))
+            sizes.update(zip(labels["b"], program.slot(step.args[1]).shape, strict=True))
+            total += _size(tuple(sizes.values())) / 4
+        elif name in scalars.REDUCTIONS:
+            total += _size(program.slot(step.args[0]).shape) / 4
+        elif step.primitive.family == "elementwise":
+            total += _size(shape) * scalars.cost_of(name) / 4
+        elif not isinstance(step.slot.dtype, tuple):
+            total += _size(shape) / 8
+    return total
+
+
+def _size(shape: Any) -> int:
+    n = 1
+    for extent in shape:
+        n *= extent
+    return n
+
+
+# ---------------------------------------------------------------- callables
+
+
+class Compiled:
+    """A Program as a builtin function.
+
+    Attributes
+    ----------
+    native : Native
+    direct : builtin
+        Takes the arguments; returns the results, or MISS where an argument does not fit or a guard failed.
+    """
+
+    __slots__ = ("_arguments", "_captured", "_name", "_results", "direct", "native")
+
+    def __init__(
+        self,
+        program: Program,
+        arguments: Sequence[Argument],
+        results: Sequence[Result],
+        structure: str,
+        *,
+        baked: dict[int, Any] | None = None,
+        name: str = "compiled",
+        form: str | None = None,
+    ) -> None:
+        if wrapper.numpy_api() is None:
+            raise NoLowering("this Python or NumPy has a layout that is not known")
+        native = lower(program, baked, form)
+        captured = [as_captured(value) for value in program.captures]
+        pinned = {
+            i: value.tobytes()
+            for i, value in native.baked.items()
+            if isinstance(value, np.ndarray) and 0 < value.nbytes <= PINNED_BYTES
+        }
+        more, declares = wrapper.text(
+            arguments,
+            [array.nbytes for array in captured],
+            results,
+            structure,
+            native.work_bytes,
+            native.zeroed,
+            operations(program),
+            pinned,
+        )
+        native.link(["run", "call"], more, declares)
+        self.native = native
+        self._arguments = tuple(arguments)
+        self._captured = captured
+        self._results = tuple(results)
+        self._name = name
+        self.direct = self.front(_miss, None)
+
+    @property
+    def address(self) -> int:
+        """Where the builtin's code is."""
+        assert self.native.library is not None
+        return self.native.library.addresses["call"]
+
+    def front(self, slow: Callable[..., Any], doc: str | None) -> Any:
+        """Return a builtin that calls `slow` where an argument does not fit."""
+        context = wrapper.make_context(
+            self._arguments, self._captured, self._results, self.native.work_bytes, slow
+        )
+        return wrapper.make_builtin(self.address, context, self._name, doc, self.native.library)
+
+
+def _miss(*args: Any, **kwargs: Any) -> Any:
+    return MISS
+
+
+def as_captured(value: Any) -> np.ndarray:
+    """Return a captured value as the array that native code reads."""
+    if isinstance(value, np.ndarray):
+        if value.flags.aligned and strides_in_elements(value) is not None and value.dtype.isnative:
+            return value
+        return np.ascontiguousarray(value, dtype=value.dtype.newbyteorder("="))
+    return np.asarray(value, np.int64) if type(value) is int else np.asarray(value)

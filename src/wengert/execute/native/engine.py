@@ -55,6 +55,7 @@ class Engine:
         """Parse and optimise; return LLVM's module."""
         llvm = self.llvm
         module = llvm.parse_assembly(f'target triple = "{self.triple}"\ntarget datalayout = "{self.layout}"\n{text}')
+        module.verify()
         options = llvm.create_pipeline_tuning_options(speed_level=level)
         options.loop_vectorization = level > 1
         options.slp_vectorization = level > 2

@@ -120,9 +120,10 @@ def call(code: Code, name: str, kind: Kind, *args: str) -> str:
     return code.pure(f"call {kind.type} @{full}({', '.join(f'{kind.type} {a}' for a in args)}) {group}")
 
 
-def module_text(code: Code, bodies: str) -> str:
-    """Return a whole module: declarations, the functions in `bodies`, attributes."""
-    rows = [code.declares[name] for name in sorted(code.declares)]
+def module_text(code: Code, bodies: str, more: dict[str, str]) -> str:
+    """Return a whole module: declarations (also `more` of them), the functions in `bodies`, attributes."""
+    declares = {**code.declares, **more}
+    rows = [declares[name] for name in sorted(declares)]
     rows.append(bodies)
     rows.append("attributes #0 = { nounwind willreturn memory(none) }")
     kept = []
