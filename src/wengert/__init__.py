@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from .sparse.plan import plan_jacobian as plan_jacobian
     from .sparse.plot import plot_jacobian as plot_jacobian
     from .sparse.plot import text_spy as text_spy
-    from .tape import ForwardAccumulator as ForwardAccumulator
+    from .accumulator import ForwardAccumulator as ForwardAccumulator
     from .tape import GradientTape as GradientTape
     from .tape import UnconnectedGradients as UnconnectedGradients
     from .tensor import Tensor as Tensor
@@ -53,7 +53,8 @@ _HOMES: dict[str, tuple[str, ...]] = {
     "sparse.parts": ("batch_jacobian", "block_jacobian", "jacobian_diagonal"),
     "sparse.plan": ("Plan", "plan_hessian", "plan_jacobian"),
     "sparse.plot": ("plot_jacobian", "text_spy"),
-    "tape": ("ForwardAccumulator", "GradientTape", "UnconnectedGradients"),
+    "accumulator": ("ForwardAccumulator",),
+    "tape": ("GradientTape", "UnconnectedGradients"),
     "tensor": ("Tensor",),
     "variable": ("Variable",),
     "": ("errors", "functional", "testing"),  # whole modules

@@ -154,6 +154,12 @@ class LoopWarning(UserWarning):
     """
 
 
+def unmask(error: BaseException | None) -> None:
+    """Raise the TraceLost behind NumPy's "setting an array element with a sequence", which hides what to do."""
+    if isinstance(error, ValueError) and isinstance(error.__cause__, TraceLost):
+        raise error.__cause__
+
+
 _LIBRARY = (os.path.dirname(os.path.abspath(__file__)) + os.sep,)
 _NUMERIC = tuple(os.sep + name + os.sep for name in ("numpy", "scipy"))
 

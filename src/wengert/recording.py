@@ -40,13 +40,15 @@ class Recorder:
     record_all, reads
         Whether operations without a derivative (comparisons, sorting) are recorded too, and how often Python then looked
         at a value that is recorded: by a branch, or to make a plain array of integers.
-    guards : list or None
-        If a list (`jit` records), what Python looked at: tensors, and how.
+    guards, foreign : list or None
+        If lists (`jit` records), what Python looked at: tensors, and how; and tensors that are operands without being
+        recorded: constants, or values of an enclosing scope.
     outer
         What was recording before, and will be again.
     """
 
     __slots__ = (
+        "foreign",
         "guards",
         "nested",
         "outer",
@@ -71,6 +73,7 @@ class Recorder:
         self.stamp = 0
         self.reads = 0
         self.guards: list[tuple[Traced, str]] | None = None
+        self.foreign: list[Traced] | None = None
         self.record_all = False
         self.outer = outer
 
@@ -386,6 +389,8 @@ def apply(
                         line = recorder.find(arg) if recorder.watched else None
                 if line is not None:
                     mask |= bit
+            if line is None and recorder is not None and recorder.foreign is not None:
+                recorder.foreign.append(arg)
             inputs.append(line)
         else:
             values.append(arg)
@@ -506,6 +511,8 @@ def apply2(primitive: Any, x: Any, y: Any) -> Any:
     tensor._data = out
     tensor._line = tensor._alias = None
     if mask:
+        if mask != 3 and recorder.foreign is not None:  # type: ignore[union-attr]
+            return apply(primitive, (x, y), computed=out)
         kept = primitive.kept2[mask] or primitive.what_is_kept2(mask)
         if kept is not DISCRETE:
             keep_a, keep_b, keep_out = kept

@@ -1,4 +1,4 @@
-"""GradientTape and ForwardAccumulator: derivatives of what was done inside a block.
+"""GradientTape: derivatives of what was done inside a block.
 
 A tape is a window on the shared recording (`watching.Watcher`); the derivatives themselves are those of the recorded
 lines (`transforms`, `derivatives.jacobian`). This module knows nothing of functions being differentiated.
@@ -7,9 +7,8 @@ lines (`transforms`, `derivatives.jacobian`). This module knows nothing of funct
 from __future__ import annotations
 
 import weakref
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import contextmanager
-from enum import Enum
 from typing import Any
 
 import numpy as np
@@ -18,21 +17,13 @@ from . import tree
 from .derivatives.jacobian import batch_jacobian_rows, reverse_jacobian
 from .derivatives.recorded import check_seed
 from .errors import ArgumentError, ShapeError, StructureError, TapeError, user_line
-from .recording import AMBIENT, Line, Traced, current, depends, wrap
+from .recording import AMBIENT, Line, Traced, current
 from .tensor import Tensor
-from .transforms.forward import push_forward
 from .transforms.reverse import backpropagate, sweep
 from .variable import Variable
-from .watching import Watcher, leaves_of
+from .watching import UnconnectedGradients, Watcher, aligned, derivative_of, is_zero, leaves_of
 
-__all__ = ["ForwardAccumulator", "GradientTape", "UnconnectedGradients"]
-
-
-class UnconnectedGradients(Enum):
-    """What a tape returns for a source that the target does not depend on: `None`, or zeros of its shape."""
-
-    NONE = "none"
-    ZERO = "zero"
+__all__ = ["GradientTape", "UnconnectedGradients"]
 
 
 class GradientTape(Watcher):
@@ -225,7 +216,7 @@ class GradientTape(Watcher):
         of float64. For complex numbers the result is the direction of steepest ascent.
         """
         self._must_be_usable("gradient")
-        zero = _unconnected_zero(unconnected_gradients)
+        zero = is_zero(unconnected_gradients)
         targets, target_tree = leaves_of(target, "gradient: the target")
         leaves, structure = leaves_of(sources, "gradient: sources")
         weights = _weights(output_gradients, targets, target_tree)
@@ -256,7 +247,7 @@ class GradientTape(Watcher):
         results = []
         for leaf, lines in zip(leaves, groups):
             parts = [found[line] for line in lines if line in found]
-            results.append(_result(leaf, (), bool(lines), parts, zero))
+            results.append(derivative_of(leaf, (), bool(lines), parts, zero))
         return tree.unflatten(structure, results)
 
     def jacobian(
@@ -294,7 +285,7 @@ class GradientTape(Watcher):
         Cost: elementwise work needs one backward pass; otherwise a block of rows goes backward at once.
         """
         self._must_be_usable("jacobian")
-        zero = _unconnected_zero(unconnected_gradients)
+        zero = is_zero(unconnected_gradients)
         chunk = _check_chunk(parallel_iterations)
         target = _single(target, "jacobian: the target")
         leaves, structure = leaves_of(sources, "jacobian: sources")
@@ -311,7 +302,7 @@ class GradientTape(Watcher):
         results = []
         for leaf, lines in zip(leaves, groups):
             parts = [blocks[start] for start in lines if start in blocks]
-            results.append(_result(leaf, target.shape, bool(lines), parts, zero))
+            results.append(derivative_of(leaf, target.shape, bool(lines), parts, zero))
         _finish(path, release)
         return tree.unflatten(structure, results)
 
@@ -347,7 +338,7 @@ class GradientTape(Watcher):
         depend on each other; otherwise each row is the sum over all samples of the target.
         """
         self._must_be_usable("batch_jacobian")
-        zero = _unconnected_zero(unconnected_gradients) or self._batch_jacobian_is_never_none
+        zero = is_zero(unconnected_gradients) or self._batch_jacobian_is_never_none
         chunk = _check_chunk(parallel_iterations)
         target = _single(target, "batch_jacobian: the target")
         source = _single(source, "batch_jacobian: the source")
@@ -375,7 +366,7 @@ class GradientTape(Watcher):
         if line is not None:
             use = bool(experimental_use_pfor)
             parts = [batch_jacobian_rows(path, line, start, wrapper, chunk, use) for start in lines]
-        result = _result(source, target.shape, bool(lines), parts, zero, target.shape + source.shape[1:])
+        result = derivative_of(source, target.shape, bool(lines), parts, zero, target.shape + source.shape[1:])
         _finish(path, release)
         return result
 
@@ -415,31 +406,6 @@ def _finish(path: Sequence[Line], release: bool) -> None:
             line.release()
 
 
-def _result(
-    source: Any, leading: tuple[int, ...], connected: bool, parts: Sequence[Any], zero: bool, shape: Any = None
-) -> Any:
-    """Return a derivative as the caller sees it: the sum of its parts, zeros, or None."""
-    if not parts:
-        if not connected and not zero:
-            return None
-        dtype = source.dtype if source.dtype.kind in "fc" else np.dtype(float)
-        return wrap(source.family, np.zeros(leading + source.shape if shape is None else shape, dtype))
-    value = parts[0]
-    for part in parts[1:]:
-        value = value + part
-    return wrap(source.family, value._data, value._line) if isinstance(value, Traced) else wrap(source.family, value)
-
-
-def _unconnected_zero(choice: Any) -> bool:
-    try:
-        return UnconnectedGradients(choice) is UnconnectedGradients.ZERO
-    except ValueError:
-        raise ArgumentError(
-            f"unconnected_gradients is 'none' or 'zero' (UnconnectedGradients.NONE or .ZERO), not {choice!r}",
-            where=user_line(),
-        ) from None
-
-
 def _check_chunk(value: Any) -> int | None:
     if value is not None and (isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1):
         raise ArgumentError(
@@ -464,164 +430,10 @@ def _weights(given: Any, targets: Sequence[Any], structure: tree.Tree) -> list[A
     """Return one cotangent, or None for ones, per target."""
     if given is None:
         return [None] * len(targets)
-    weights = _aligned(given, structure)
+    weights = aligned(given, structure)
     return [
         None
         if weight is None
         else check_seed(weight, tensor, f"gradient: output gradient {i}", "target")
         for i, (weight, tensor) in enumerate(zip(weights, targets))
     ]
-
-
-def _aligned(given: Any, structure: tree.Tree) -> list[Any]:
-    """Return the parts that stand where a structure has its leaves; each may itself be a list of numbers."""
-    if structure.is_leaf:
-        return [given]
-    children = structure.children
-    if given is None:
-        return [None] * structure.count
-    if isinstance(given, Mapping):
-        if set(given) == set(structure.keys):
-            given = [given[key] for key in structure.keys]
-    if not isinstance(given, list | tuple) or len(given) != len(children):
-        count = len(given) if isinstance(given, list | tuple | Mapping) else 1
-        raise ArgumentError(
-            f"gradient: {count} output_gradients for {len(children)} targets",
-            where=user_line(),
-            hint="nested like the targets, one for each; None stands for ones",
-        )
-    return [part for value, child in zip(given, children) for part in _aligned(value, child)]
-
-
-class ForwardAccumulator(Watcher):
-    """Record what is done with `primals`, and push `tangents` through it: forward mode.
-
-    Parameters
-    ----------
-    primals : tensor, variable, or nested lists, tuples and dicts of these
-        Watched while the accumulator records.
-    tangents : nested like `primals`
-        A direction for each, of its shape and dtype.
-
-    Raises
-    ------
-    StructureError
-        If primals and tangents are not nested alike.
-    ArgumentError
-        If a primal occurs twice.
-    ShapeError, DtypeError
-        If a tangent does not fit its primal.
-
-    Notes
-    -----
-    `jvp` walks the recorded lines when it is called. It is recorded by the accumulators and tapes around this one,
-    also after their blocks: `outer.jvp(inner.jvp(y))` is a second derivative.
-
-    Examples
-    --------
-    >>> import wengert as wg
-    >>> x = wg.Tensor([2.0, 3.0])
-    >>> with wg.ForwardAccumulator(x, wg.Tensor([1.0, 0.0])) as accumulator:
-    ...     y = x * x
-    >>> accumulator.jvp(y)
-    Tensor([4., 0.])
-    """
-
-    __slots__ = ("_around", "_primals", "_tangents")
-
-    name = "accumulator"
-
-    def __init__(self, primals: Any, tangents: Any) -> None:
-        super().__init__()
-        self._around: list[Any] = []
-        self._primals, structure = leaves_of(primals, "ForwardAccumulator: primals")
-        self._tangents, given = tree.flatten(tangents)
-        if given != structure:
-            if not structure.is_leaf or isinstance(tangents, tuple | dict):
-                raise StructureError(
-                    f"ForwardAccumulator: {len(self._primals)} primals and {len(self._tangents)} tangents are not "
-                    "nested alike",
-                    where=user_line(),
-                    hint="ForwardAccumulator([x, y], [dx, dy])",
-                )
-            self._tangents = [tangents]
-        seen: set[int] = set()
-        for i, primal in enumerate(self._primals):
-            if id(primal) in seen:
-                raise ArgumentError(
-                    f"ForwardAccumulator: primal {i} was given before",
-                    where=user_line(),
-                    hint="give it once, with the sum of its tangents",
-                )
-            seen.add(id(primal))
-            if primal.dtype.kind in "fc":
-                self._tangents[i] = check_seed(
-                    self._tangents[i], primal, f"ForwardAccumulator: tangent {i}", "primal"
-                )
-
-    def __del__(self) -> None:
-        self._let_go()
-
-    def __enter__(self) -> ForwardAccumulator:
-        """Begin to record, or go on."""
-        super().__enter__()
-        for primal in self._primals:
-            self._watch(primal)
-        return self
-
-    def _start(self) -> None:
-        recorder = current()
-        around = [window for reference in recorder.windows if (window := reference())] if recorder is not None else []
-        super()._start()
-        if not self._around:
-            self._around = around
-
-    def jvp(
-        self, primals: Any, unconnected_gradients: UnconnectedGradients | str = UnconnectedGradients.NONE
-    ) -> Any:
-        """Return the directional derivative of each of these results along the tangents.
-
-        Parameters
-        ----------
-        primals : tensor or nested tensors
-            Results of what was recorded.
-        unconnected_gradients : UnconnectedGradients or str
-            What to return for a tensor that does not depend on the accumulator's primals.
-
-        Raises
-        ------
-        StructureError, ArgumentError
-            If there is something else than tensors, or no such choice.
-
-        Notes
-        -----
-        Cost: a small multiple of the recorded work, for all the tensors of one call together.
-        """
-        zero = _unconnected_zero(unconnected_gradients)
-        leaves, structure = leaves_of(primals, "jvp: the argument")
-        targets = [self._line_of_target(leaf) for leaf in leaves]
-        seeds = {
-            line: tangent
-            for primal, tangent in zip(self._primals, self._tangents)
-            for line in self._lines_of(primal)
-        }
-        path = depends([line for line in targets if line is not None], seeds, self._admits()) if self._spans else []
-        active = set(path)
-        seeds = {line: seed for line, seed in seeds.items() if line in active}
-        reopened = [window for window in self._around if window.reopens]
-        for window in reopened:
-            window._start()
-        try:
-            recorder = current()
-            nested = recorder is not None and recorder is not AMBIENT and bool(recorder.sessions)
-            wrapper = Tensor if nested or any(line.abstract for line in path[-1:]) else None
-            wanted = [line for line in targets if line in active]
-            found = push_forward(path, seeds, wanted, wrapper) if path else {}
-        finally:
-            for window in reversed(reopened):
-                window._stop()
-        results = []
-        for leaf, line in zip(leaves, targets):
-            parts = [found[line]] if line in found else []
-            results.append(_result(leaf, (), line in active, parts, zero))
-        return tree.unflatten(structure, results)

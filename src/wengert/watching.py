@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import warnings
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from enum import Enum
 from typing import Any
 
+import numpy as np
+
 from . import tree
-from .errors import StructureError, TapeError, user_level, user_line
+from .errors import ArgumentError, StructureError, TapeError, unmask, user_level, user_line
 from .primitives.structural import stop_gradient, watch
 from .recording import (
     CLOSED,
@@ -27,6 +30,7 @@ from .recording import (
     live_line,
     next_sequence,
     open_window,
+    wrap,
 )
 from .variable import Variable, watch_line
 
@@ -129,6 +133,7 @@ class Watcher:
         """Stop recording; what was recorded stays."""
         if self.recording:
             self._stop()
+        unmask(exception[1])
 
     def _let_go(self) -> bool:
         """Give up what is held; return whether nobody else can need the lines, so that they may be released."""
@@ -149,7 +154,7 @@ class Watcher:
             return
         if tensor.dtype.kind not in "fc":  # type: ignore[attr-defined]
             warnings.warn(
-                f"a {self.name} watches a tensor of {tensor.dtype}, which has no derivative; "  # type: ignore[attr-defined]
+                f"this {self.name} watches a tensor of {tensor.dtype}, which has no derivative; "  # type: ignore[attr-defined]
                 "use a floating or complex one",
                 stacklevel=user_level(),
             )
@@ -315,3 +320,56 @@ def leaves_of(value: Any, what: str) -> tuple[list[Any], tree.Tree]:
 
 def _has_none(structure: tree.Tree) -> bool:
     return structure.kind is tree.NONE or any(map(_has_none, structure.children))
+
+
+# ---------------------------------------------------------------- arguments and results that both faces share
+
+
+class UnconnectedGradients(Enum):
+    """What a tape returns for a source that the target does not depend on: `None`, or zeros of its shape."""
+
+    NONE = "none"
+    ZERO = "zero"
+
+
+def is_zero(choice: Any) -> bool:
+    """Return whether unconnected derivatives are to be zeros; raise ArgumentError if that is not what is said."""
+    try:
+        return UnconnectedGradients(choice) is UnconnectedGradients.ZERO
+    except ValueError:
+        raise ArgumentError(
+            f"unconnected_gradients is 'none' or 'zero' (UnconnectedGradients.NONE or .ZERO), not {choice!r}",
+            where=user_line(),
+        ) from None
+
+
+def derivative_of(
+    source: Any, leading: tuple[int, ...], connected: bool, parts: Sequence[Any], zero: bool, shape: Any = None
+) -> Any:
+    """Return a derivative as the caller sees it: the sum of its parts, zeros, or None."""
+    if not parts:
+        if not connected and not zero:
+            return None
+        dtype = source.dtype if source.dtype.kind in "fc" else np.dtype(float)
+        return wrap(source.family, np.zeros(leading + source.shape if shape is None else shape, dtype))
+    value = parts[0]
+    for part in parts[1:]:
+        value = value + part
+    return wrap(source.family, value._data, value._line) if isinstance(value, Traced) else wrap(source.family, value)
+
+
+def aligned(given: Any, structure: tree.Tree, what: str = "gradient: {} output_gradients for {} targets") -> list[Any]:
+    """Return the parts that stand where a structure has its leaves; each may itself be a list of numbers."""
+    if structure.is_leaf:
+        return [given]
+    children = structure.children
+    if given is None:
+        return [None] * structure.count
+    if isinstance(given, Mapping) and set(given) == set(structure.keys):
+        given = [given[key] for key in structure.keys]
+    if not isinstance(given, list | tuple) or len(given) != len(children):
+        count = len(given) if isinstance(given, list | tuple | Mapping) else 1
+        raise ArgumentError(
+            what.format(count, len(children)), where=user_line(), hint="one for each, and nested like them"
+        )
+    return [part for value, child in zip(given, children) for part in aligned(value, child, what)]

@@ -69,3 +69,17 @@ def test_value_and_jacobian(name: str, function: Any, args: tuple[Any, ...]) -> 
 
 def test_the_list_is_long_enough() -> None:
     assert len({name for name, _, _ in CASES}) >= 150
+
+
+@pytest.mark.parametrize(("name", "function", "args"), CASES, ids=IDS)
+def test_second_order(name: str, function: Any, args: tuple[Any, ...]) -> None:
+    def total(x: Any) -> Any:
+        value = function(x, *(wg.Tensor(arg) for arg in args[1:]))
+        parts = [np.real(value), np.imag(value)] if np.iscomplexobj(value) else [value]
+        sums = [np.sum(part * np.cos(1.0 + np.arange(np.size(part))).reshape(np.shape(part))) for part in parts]
+        return sums[0] if len(sums) == 1 else sums[0] + sums[1]
+
+    x = args[0]
+    numeric = differences(wg.grad(total), (x,), 0)
+    exact = np.asarray(wg.jacobian(wg.grad(total))(x)).reshape(np.size(x), np.size(x))
+    np.testing.assert_allclose(exact, numeric, rtol=1e-4, atol=1e-5 * max(1, np.abs(numeric).max(initial=0)))

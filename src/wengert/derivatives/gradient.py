@@ -49,9 +49,8 @@ def scalar_output(recorded: Recorded, name: str) -> Any:
     """Return the one real number that a function returned; raise for anything else."""
     if not recorded.output_tree.is_leaf:
         raise StructureError(
-            f"{name}: the function returned {recorded.output_tree.kind.__name__}"
-            if isinstance(recorded.output_tree.kind, type)
-            else f"{name}: the function returned nothing",
+            f"{name}: the function returned "
+            + ("None" if recorded.output_tree.kind is tree.NONE else recorded.output_tree.kind.__name__),
             why="a gradient is that of one number",
             hint="return one scalar; use has_aux=True for extra results, or wengert.jacobian",
         )

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from .. import tree
-from ..errors import ArgumentError, DtypeError, ShapeError, StructureError, user_line
+from ..errors import ArgumentError, DtypeError, ShapeError, StructureError, unmask, user_line
 from ..primitives.structural import alias
 from ..recording import (
     Line,
@@ -45,6 +45,7 @@ class Window:
 
     def __exit__(self, *exception: Any) -> None:
         close_window(self.recorder, self.sessions)
+        unmask(exception[1])
 
 
 def differentiable(value: Any, name: str) -> Any:
@@ -122,7 +123,7 @@ class Recorded:
         name: str = "function",
         keep_graph: bool = False,
     ) -> None:
-        chosen = [args[i] for i in argnums]
+        chosen = [_as_argument(args[i]) for i in argnums]
         values, self.input_tree = tree.flatten(chosen)
         values = [differentiable(value, f"{name}: argument") for value in values]
         self.plain = not any(isinstance(value, Traced) for value in values)
@@ -214,6 +215,15 @@ class Recorded:
             else np.zeros(np.shape(out) if not isinstance(out, Traced) else out.shape, _tangent_dtype(out))  # type: ignore[attr-defined]
             for out in self.outputs
         ]
+
+
+def _as_argument(value: Any) -> Any:
+    """Return a list of plain numbers (nested or not) as the array NumPy would make of it; anything else as it is."""
+    if type(value) is list and value:
+        leaves, _ = tree.flatten(value)
+        if all(type(leaf) in (int, float, complex) for leaf in leaves):
+            return np.asarray(value)
+    return value
 
 
 def _outer(value: Traced) -> bool:

@@ -178,7 +178,7 @@ class _Flat:
 
 
 def _plain(recorded: Recorded, value: Any) -> Any:
-    if isinstance(value, float):
+    if type(value) is float:
         return None
     return None if value is None else recorded.finish(value)
 

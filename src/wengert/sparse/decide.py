@@ -163,13 +163,14 @@ class Structured:
         outs = self.quick(*inputs)
         if self.guards and not all(map(np.array_equal, outs[self.count :], self.guards)):
             return None
+        data = self.assembly.values(outs)
         if self.quick is not self.careful:
-            for out in outs[: self.count]:
+            # A NaN shows in the sum of squares; the coefficients are fewer numbers than the entries.
+            for out in outs[: self.count] if len(data) > 4096 else (data,):
                 flat = out.reshape(-1)
                 if (total := flat.dot(flat)) != total:
-                    outs = self.careful(*inputs)
-                    break
-        return self.assembly.values(outs)
+                    return self.assembly.values(self.careful(*inputs))
+        return data
 
 
 def _without_care(program: Program) -> Program:

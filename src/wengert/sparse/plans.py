@@ -65,7 +65,11 @@ class Plans:
             if is_scalar(value) and not same_scalar(value, run.captures[i])
         }
         moved.update(i for recipe in family for i in recipe.dynamic)
-        baked = {i: value for i, value in enumerate(run.captures) if i not in moved and is_structural(value)}
+        baked = {
+            i: value
+            for i, value in enumerate(run.captures)
+            if i >= run.forced and i not in moved and is_structural(value)
+        }
         dynamic = [i for i in range(len(run.captures)) if i not in baked]
         recipe = maker(run, options, dynamic, baked)
         self.made += 1

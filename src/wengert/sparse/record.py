@@ -32,6 +32,8 @@ class Run:
     input_tree, output_tree : Tree
     captures : list
         Values the function read from outside, in order of first use.
+    forced : int
+        How many of the first captures are arguments that were traced but not differentiated: they may always change.
     key : tuple
         The structure. Equal keys mean equal Programs up to inputs and captures.
     reads : int
@@ -42,6 +44,7 @@ class Run:
     __slots__ = (
         "aux",
         "captures",
+        "forced",
         "input_tree",
         "inputs",
         "key",
@@ -59,6 +62,7 @@ class Run:
         argnums: int | tuple[int, ...] = 0,
         has_aux: bool = False,
         name: str = "jacobian",
+        also: Sequence[int] = (),
     ) -> None:
         numbers, self.single = check_argnums(argnums, len(args), name)
         values, self.input_tree = tree.flatten([args[i] for i in numbers])
@@ -67,13 +71,17 @@ class Run:
         values = [differentiable(value, f"{name}: argument") for value in values]
         data = [value._data if isinstance(value, Traced) else value for value in values]
         self.inputs = data
+        extra = [np.asarray(args[i]) for i in also]
+        self.forced = len(extra)
         recorder, sessions = open_window()
         before, recorder.record_all = recorder.record_all, True
         reads = recorder.reads
         try:
-            lines = [leaf(array.shape, array.dtype, sessions[-1]) for array in data]
-            tensors = [wrap(Tensor, array, line) for array, line in zip(data, lines, strict=True)]
+            lines = [leaf(array.shape, array.dtype, sessions[-1]) for array in (*data, *extra)]
+            tensors = [wrap(Tensor, array, line) for array, line in zip((*data, *extra), lines, strict=True)]
             filled = list(args)
+            for i in reversed(also):
+                filled[i] = tensors.pop()
             for i, value in zip(numbers, tree.unflatten(self.input_tree, tensors), strict=True):
                 filled[i] = value
             result = function(*filled, **kwargs)
@@ -91,14 +99,17 @@ class Run:
             self.aux = tree.map_leaves(lambda x: x._data if isinstance(x, Traced) else x, aux)
         found, self.output_tree = tree.flatten(result)
         self.outputs = [_output_data(out, name) for out in found]
-        self._extract(found, lines, name)
+        self._extract(found, lines[: len(data)], lines[len(data) :], extra, name)
 
-    def _extract(self, outputs: Sequence[Any], inputs: Sequence[Line], name: str) -> None:
+    def _extract(
+        self, outputs: Sequence[Any], inputs: Sequence[Line], others: Sequence[Line], extra: list[Any], name: str
+    ) -> None:
         """Number the lines between inputs and outputs; what they read from elsewhere are captures."""
         number: dict[Line | None, int] = {line: i for i, line in enumerate(inputs)}
-        lines = depends([out._line for out in outputs if _has_line(out)], inputs)
+        number.update({line: -1 - k for k, line in enumerate(others)})
+        lines = depends([out._line for out in outputs if _has_line(out)], [*inputs, *others])
         lines = [line for line in lines if line not in number]
-        captures: list[Any] = []
+        captures: list[Any] = list(extra)
         known: dict[int, int] = {}
         steps: list[Any] = []
         slots: list[Any] = [(array.shape, array.dtype) for array in self.inputs]

@@ -277,7 +277,7 @@ def _halve(
 
 def _worse(a: Row, b: Row) -> Row:
     rank = {WRONG: 2, UNCLEAR: 1}
-    return max(a, b, key=lambda row: (rank.get(row.status, 0), row.error))
+    return max(a, b, key=lambda row: (rank.get(row.status, 0), row.error, bool(row.cause)))
 
 
 def compare(

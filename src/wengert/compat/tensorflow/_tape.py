@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ...tape import ForwardAccumulator as _ForwardAccumulator
+from ...accumulator import ForwardAccumulator as _ForwardAccumulator
 from ...tape import GradientTape as _GradientTape
 from ...tape import UnconnectedGradients
 

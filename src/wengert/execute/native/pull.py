@@ -15,7 +15,7 @@ from . import scalars
 from .affine import NOUGHT, CutVariable, Index, NotAffine, flatten, strides_of, unflatten
 from .ir import Kind, kind_of
 
-ALIASES = frozenset({"alias", "stop_gradient"})
+ALIASES = frozenset({"alias", "watch", "stop_gradient"})
 VIEWS = frozenset({"reshape", "transpose", "broadcast_to", "index", *ALIASES})
 JOINS = frozenset({"concatenate", "stack", "index_add", "index_set"})
 

@@ -35,7 +35,7 @@ class _Zero:
 
 ZERO = _Zero()
 _REINDEXING = frozenset({"reshape", "transpose", "broadcast_to", "concatenate", "stack", "index"})
-_ALIASES = frozenset({"alias", "stop_gradient"})
+_ALIASES = frozenset({"alias", "watch", "stop_gradient"})
 # Elementwise primitives that map a structural zero to one.
 _ZERO_TO_ZERO = frozenset({"negative", "positive", "conjugate", "real", "imag", "cast", "square", "sqrt", "absolute"})
 

@@ -1,0 +1,74 @@
+"""Making a Program short before it is compiled: equal lines once, no dead ones, nothing that only passes a value on.
+
+Captured values are compared by identity only: they are read when the code runs, and may have changed by then.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ...program import Program, Step
+
+_PASSING = frozenset({"alias", "watch", "stop_gradient", "reshape", "broadcast_to", "cast", "transpose", "positive"})
+
+
+def prepare(program: Program) -> Program:
+    """Return an equal Program without repeated and dead lines, and without captures that nobody reads."""
+    count = len(program.inputs) + len(program.captures)
+    refs: list[Any] = list(range(count))
+    steps: list[Step] = []
+    known: dict[Any, int] = {}
+    by_value: dict[int, int] = {}
+    slots = [program.slot(i) for i in range(count)]
+    for i, value in enumerate(program.captures):
+        number = len(program.inputs) + i
+        if not isinstance(value, int | float | complex):
+            refs[number] = by_value.setdefault(id(value), number)
+    for step in program.steps:
+        args = tuple(refs[a] for a in step.args)
+        if _passes(step, slots[args[0]] if args else None):
+            refs.append(args[0])
+            continue
+        key = (step.primitive.name, args, step.params, tuple(map(_types, step.params)))
+        number = known.get(key, -1)
+        if number < 0:
+            number = known[key] = count + len(steps)
+            steps.append(Step(step.primitive, args, step.params, step.slot))
+            slots.append(step.slot)
+        refs.append(number)
+    return _drop(program, steps, [refs[i] for i in program.outputs])
+
+
+def _types(value: Any) -> Any:
+    """Types of plain data: True, 1 and 1.0 are equal, but not the same setting."""
+    return tuple(map(_types, value)) if isinstance(value, tuple) else type(value)
+
+
+def _passes(step: Step, source: Any) -> bool:
+    name = step.primitive.name
+    if name not in _PASSING or source is None or isinstance(source.dtype, type):
+        return False
+    if source.shape != step.slot.shape or source.dtype != step.slot.dtype:
+        return False
+    return name != "transpose" or dict(step.params)["axes"] == tuple(range(len(source.shape)))
+
+
+def _drop(program: Program, steps: list[Step], outputs: list[int]) -> Program:
+    inputs, captures = len(program.inputs), len(program.captures)
+    needed = set(outputs)
+    for position in range(len(steps) - 1, -1, -1):
+        if inputs + captures + position in needed:
+            needed.update(steps[position].args)
+    numbers: dict[int, int] = {i: i for i in range(inputs)}
+    kept = []
+    for i, value in enumerate(program.captures):
+        if inputs + i in needed:
+            numbers[inputs + i] = inputs + len(kept)
+            kept.append(value)
+    shorter = []
+    for position, step in enumerate(steps):
+        number = inputs + captures + position
+        if number in needed:
+            numbers[number] = inputs + len(kept) + len(shorter)
+            shorter.append(Step(step.primitive, tuple(numbers[a] for a in step.args), step.params, step.slot))
+    return Program(program.inputs, kept, shorter, [numbers[i] for i in outputs])
