@@ -23,12 +23,15 @@ if TYPE_CHECKING:
     from .derivatives.hessian import hessian_diag as hessian_diag
     from .derivatives.hessian import laplacian as laplacian
     from .derivatives.hessian import value_grad_and_hessian as value_grad_and_hessian
+    from .derivatives.jit import jit as jit
     from .derivatives.products import gauss_newton_product as gauss_newton_product
     from .derivatives.products import hvp as hvp
     from .derivatives.products import linear_transpose as linear_transpose
     from .derivatives.products import linearize as linearize
     from .derivatives.products import vhp as vhp
     from .derivatives.vmap import vmap as vmap
+    from .sparse.operators import hessian_operator as hessian_operator
+    from .sparse.operators import jacobian_operator as jacobian_operator
     from .sparse.parts import batch_jacobian as batch_jacobian
     from .sparse.parts import block_jacobian as block_jacobian
     from .sparse.parts import jacobian_diagonal as jacobian_diagonal
@@ -48,8 +51,10 @@ _HOMES: dict[str, tuple[str, ...]] = {
     "derivatives.dense": ("jacfwd", "jacobian", "jacrev", "value_and_jacobian"),
     "derivatives.gradient": ("grad", "jvp", "value_and_grad", "vjp"),
     "derivatives.hessian": ("hessian", "hessian_diag", "laplacian", "value_grad_and_hessian"),
+    "derivatives.jit": ("jit",),
     "derivatives.products": ("gauss_newton_product", "hvp", "linear_transpose", "linearize", "vhp"),
     "derivatives.vmap": ("vmap",),
+    "sparse.operators": ("hessian_operator", "jacobian_operator"),
     "sparse.parts": ("batch_jacobian", "block_jacobian", "jacobian_diagonal"),
     "sparse.plan": ("Plan", "plan_hessian", "plan_jacobian"),
     "sparse.plot": ("plot_jacobian", "text_spy"),

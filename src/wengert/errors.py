@@ -17,11 +17,16 @@ __all__ = [
     "Degenerate",
     "DtypeError",
     "LoopWarning",
+    "GraphArgumentError",
     "GraphDtypeError",
     "GraphError",
     "GraphShapeError",
+    "GraphStructureError",
     "MissingName",
+    "MissingPackage",
     "MissingRule",
+    "NoConvergence",
+    "NotCompiled",
     "NotConnected",
     "ShapeError",
     "StructureError",
@@ -103,12 +108,24 @@ class GraphDtypeError(GraphError, DtypeError):
     """A value of this dtype cannot be part of a graph, or does not fit the value that it belongs to."""
 
 
+class GraphArgumentError(GraphError, ArgumentError):
+    """An argument that a framework refuses with a RuntimeError has a value that is not allowed."""
+
+
+class GraphStructureError(GraphError, StructureError):
+    """An argument or result that a framework refuses with a RuntimeError has the wrong type or nesting."""
+
+
 class MissingRule(WengertError, NotImplementedError):
     """A derivative was asked for in a way that is not offered for this function."""
 
 
 class MissingName(WengertError, AttributeError):
     """A framework's name that a `compat` namespace does not have; the message says what to use."""
+
+
+class MissingPackage(WengertError, ImportError):
+    """An optional package is needed and not installed; the message has the line that installs it."""
 
 
 class NotConnected(WengertError, RuntimeError):
@@ -138,11 +155,23 @@ class Degenerate(WengertError, ArithmeticError):
     """A derivative does not exist because eigenvalues or singular values coincide; the message has the gap."""
 
 
+class NoConvergence(WengertError, RuntimeError):
+    """An iteration stopped before it met its tolerance; the message has the last change."""
+
+
 class WrongDerivative(WengertError, AssertionError):
     """A check found a derivative that breaks a law; the message is the whole report.
 
     Cause: a wrong custom rule or primitive, or a function that is not a function of its arguments. The report's rows
     name the law, the worst entry, both values and the likely cause.
+    """
+
+
+class NotCompiled(UserWarning):
+    """A function given to `jit` runs without compiled code; the message says why. It is said once for each function.
+
+    Fix: write the part that cannot be compiled outside of the function, or leave `jit` out. The results are right either
+    way. To find the place: `warnings.simplefilter("error", wengert.errors.NotCompiled)`.
     """
 
 

@@ -18,6 +18,7 @@ from .derivatives.jacobian import forward_jacobian, reverse_jacobian
 from .derivatives.recorded import Recorded, Window
 from .errors import (
     ArgumentError,
+    GraphArgumentError,
     GraphDtypeError,
     GraphError,
     GraphShapeError,
@@ -64,7 +65,7 @@ class _Call:
         self.function = function
         self.create_graph = create_graph
         self.strict = strict
-        values, self.single = as_tuple(inputs, "inputs", name)
+        values, self.single = as_tuple(inputs, "the inputs", name)
         self.family = next((type(x).family for x in values if isinstance(x, Traced)), None)  # type: ignore[attr-defined]
         self.inputs = tuple([self._prepare(i, x) for i, x in enumerate(values)])
         self.outputs_single = True
@@ -110,7 +111,7 @@ class _Call:
         return any(isinstance(out, Traced) and out._data is None for out in recorded.outputs)
 
     def _checked(self, *inputs: Any) -> tuple[Any, ...]:
-        outputs, self.outputs_single = as_tuple(self.function(*inputs), "result of the function", self.name)
+        outputs, self.outputs_single = as_tuple(self.function(*inputs), "the result of the function", self.name)
         if self.strict:
             for i, out in enumerate(outputs):
                 if not isinstance(out, Traced) or not is_tracked(out):
@@ -209,14 +210,14 @@ def as_tuple(value: Any, what: str, name: str) -> tuple[tuple[Any, ...], bool]:
         return (value,), True
     if not isinstance(value, tuple):
         raise StructureError(
-            f"{name}: the {what} must be an array or tensor, or a tuple of them, not {type(value).__name__}",
+            f"{name}: {what} must be an array or tensor, or a tuple of them, not {type(value).__name__}",
             where=user_line(),
             hint="a tuple" if isinstance(value, list) else "np.asarray(...) or a tensor",
         )
     for i, part in enumerate(value):
         if not isinstance(part, _ARRAYS):
             raise StructureError(
-                f"{name}: entry {i} of the {what} must be an array or tensor, not {type(part).__name__}",
+                f"{name}: entry {i} of {what} must be an array or tensor, not {type(part).__name__}",
                 where=user_line(),
             )
     return value, False
@@ -285,7 +286,7 @@ def jacobian(
     NotConnected
         In strict mode, as said above.
     ArgumentError
-        If the strategy is unknown, or options exclude each other (then also a RuntimeError, as in PyTorch).
+        If the strategy is unknown, or options exclude each other (a GraphArgumentError, so also a RuntimeError).
     MissingRule
         If forward mode is asked for with `create_graph` or without `vectorize`.
     GraphError
@@ -326,14 +327,10 @@ def jacobian(
     return call.as_outputs([call.as_inputs([call.finish(block) for block in row]) for row in rows])
 
 
-class _Options(ArgumentError, GraphError):
-    """Options that exclude each other: a ValueError, and the RuntimeError that PyTorch raises."""
-
-
 def _check_strategy(name: str, strategy: str, create_graph: bool, strict: bool, vectorize: bool) -> None:
     if strategy == "reverse-mode":
         if strict and vectorize:
-            raise _Options(
+            raise GraphArgumentError(
                 f"{name}: strict=True and vectorize=True exclude each other",
                 hint="vectorize=False: the numbers are the same",
             )
@@ -346,7 +343,7 @@ def _check_strategy(name: str, strategy: str, create_graph: bool, strict: bool, 
             hint="strategy='reverse-mode', or wengert.jacobian(f, mode='forward'), which always composes",
         )
     if strict:
-        raise _Options(f"{name}: strict=True is not offered with strategy='forward-mode'", hint="strict=False")
+        raise GraphArgumentError(f"{name}: strict=True is not offered with strategy='forward-mode'", hint="strict=False")
     if not vectorize:
         raise MissingRule(
             f"{name}: strategy='forward-mode' is offered with vectorize=True only", hint="vectorize=True"

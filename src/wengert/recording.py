@@ -131,6 +131,21 @@ class Session:
         self.holders = 0
 
 
+class Hold:
+    """Keeps lines from being released for as long as it lives: somebody may still differentiate them."""
+
+    __slots__ = ("sessions",)
+
+    def __init__(self, sessions: Iterable[Session]) -> None:
+        self.sessions = tuple(sessions)
+        for session in self.sessions:
+            session.holders += 1
+
+    def __del__(self) -> None:
+        for session in self.sessions:
+            session.holders -= 1
+
+
 CLOSED = object()
 
 
@@ -533,6 +548,8 @@ def apply2(primitive: Any, x: Any, y: Any) -> Any:
 
 def _apply_abstract(primitive: Any, args: Sequence[Any], params: dict[str, Any], cls: type) -> Any:
     shape, dtype = primitive.abstract(*args, **params)
+    if not isinstance(dtype, np.dtype | tuple):  # a framework's own spelling of a dtype
+        dtype = np.dtype(dtype)
     inputs = tuple(arg._line if isinstance(arg, Traced) else None for arg in args)
     values = tuple(arg._data if isinstance(arg, Traced) else arg for arg in args)
     return wrap(cls, None, Line(primitive, inputs, params, values, None, shape, dtype, ABSTRACT))

@@ -344,8 +344,8 @@ class Tensor(Traced):
     __gt__, _ = _binary(_UFUNCS[np.greater])
     __ge__, _ = _binary(_UFUNCS[np.greater_equal])
 
-    __eq__, _ = _binary(_UFUNCS[np.equal])  # type: ignore[assignment]
-    __ne__, _ = _binary(_UFUNCS[np.not_equal])  # type: ignore[assignment]
+    __eq__, _ = _binary(_UFUNCS[np.equal])
+    __ne__, _ = _binary(_UFUNCS[np.not_equal])
     __matmul__ = _product(reflected=False)
     __rmatmul__ = _product(reflected=True)
 

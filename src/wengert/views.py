@@ -59,12 +59,14 @@ class Alias:
         self.views: list[Any] = []
 
     def add(self, view: Any) -> None:
+        """Remember a view of this tensor for as long as it lives."""
         views = self.views
         if len(views) >= 16 and len(views) & (len(views) - 1) == 0:  # at powers of two: drop the dead
             views[:] = [reference for reference in views if reference() is not None]
         views.append(weakref.ref(view))
 
     def live(self) -> Iterator[Any]:
+        """Yield the views that still exist."""
         for reference in self.views:
             view = reference()
             if view is not None:
@@ -140,9 +142,7 @@ def _write(target: Any, spec: Any, arrays: Sequence[Any], value: Any) -> None:
     in_place = _may_write_in_place(target, value, arrays)
     if in_place:
         assign_part(target._data, value._data if isinstance(value, Traced) else value, arrays, spec)
-    changed = apply(
-        index_set, (target, value, *arrays), {"spec": spec}, target._data if in_place else None
-    )
+    changed = apply(index_set, (target, value, *arrays), {"spec": spec}, target._data if in_place else None)
     become(target, changed._data, changed._line)
 
 

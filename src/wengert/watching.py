@@ -113,9 +113,12 @@ class Watcher:
         close_window(recorder, self._open)
         self._open = []
         if recorder.sessions:  # others go on recording: leave nothing behind
+            others = [window for reference in recorder.windows if (window := reference()) is not None]
             for key, (tensor, lines) in self._watched.items():
                 entry = recorder.watched.get(key)
-                if entry is not None and entry[1] in lines:
+                if entry is None or entry[1] not in lines:
+                    continue
+                if not any(entry[1] in window._watched.get(key, (None, ()))[1] for window in others):
                     _restore_line(tensor, entry[1], recorder)
 
     def __enter__(self) -> Any:

@@ -24,7 +24,9 @@ def keys(draw, masks=True):
     ellipsis = False
     while axis < len(shape) and draw(st.integers(0, 4)):
         n = shape[axis]
-        kind = draw(st.sampled_from(["int", "slice", "slice", "array", "array", "list", "new", "ellipsis", "mask", "number"]))
+        kind = draw(
+            st.sampled_from(["int", "slice", "slice", "array", "array", "list", "new", "ellipsis", "mask", "number"])
+        )
         if kind == "new":
             parts.append(None)
             continue
@@ -52,7 +54,11 @@ def keys(draw, masks=True):
         axis += 1
     if any(isinstance(part, np.ndarray) and part.dtype == bool for part in parts):
         # a mask is as many numbers as it has True, which has to fit the other arrays
-        parts = [part for part in parts if not (isinstance(part, np.ndarray) and part.dtype != bool or isinstance(part, list))]
+        parts = [
+            part
+            for part in parts
+            if not ((isinstance(part, np.ndarray) and part.dtype != bool) or isinstance(part, list))
+        ]
     key = tuple(parts) if len(parts) != 1 or draw(st.booleans()) else parts[0]
     return shape, key
 

@@ -52,7 +52,12 @@ def test_forward_equals_reverse_whole_and_in_chunks(problem):
         return as_list(function(*values))[0]
 
     reverse = wg.jacobian(one, numbers, mode="reverse")(*args)
-    for options in ({"mode": "forward"}, {"mode": "auto"}, {"mode": "reverse", "chunk_size": 2}, {"mode": "forward", "chunk_size": 1}):
+    for options in (
+        {"mode": "forward"},
+        {"mode": "auto"},
+        {"mode": "reverse", "chunk_size": 2},
+        {"mode": "forward", "chunk_size": 1},
+    ):
         close(wg.jacobian(one, numbers, **options)(*args), reverse)
 
 

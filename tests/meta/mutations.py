@@ -116,7 +116,9 @@ def _no_derivative(primitive: Primitive) -> dict[str, Any]:
 
 
 def _batch(change: Callable[..., Any]) -> Callable[[Primitive], dict[str, Any]]:
-    return lambda primitive: {"batch": lambda size, flags, *args, **params: change(primitive, size, flags, *args, **params)}
+    return lambda primitive: {
+        "batch": lambda size, flags, *args, **params: change(primitive, size, flags, *args, **params)
+    }
 
 
 def _batch_reversed(primitive: Primitive, size: int, flags: Any, *args: Any, **params: Any) -> Any:
@@ -199,7 +201,7 @@ OPERATORS: dict[str, tuple[Callable[[Primitive], dict[str, Any]], str]] = {
     "batch: not aligned": (_batch(_batch_unaligned), "mixed"),
     "abstract: one axis too many": (_abstract(lambda shape, dtype: ((*shape, 1), dtype)), ""),
     "abstract: no axes": (_abstract(lambda shape, dtype: ((), dtype)), "axes"),
-    "abstract: always double": (_abstract(lambda shape, dtype: (shape, np.dtype(np.complex128 if dtype.kind == "c" else float))), ""),
+    "abstract: always double": (_abstract(lambda shape, dtype: (shape, np.result_type(dtype, float))), ""),
     "value: random": (_evaluate(_noisy), ""),
     "value: writes to its input": (_evaluate(_writes_to_input), ""),
     "value: depends on the layout": (_evaluate(_layout), "matrix"),
@@ -219,14 +221,14 @@ TARGETS: dict[str, tuple[int, ...]] = {
 }
 COMPLEX = {"transpose": 4, "reshape": 4, "concatenate": 2, "contract": 22, "prod": -2, "cumprod": -2, "scale": 1}
 # Exactly linear in every argument together, so that second order has nothing to lose.
-STRAIGHT = {"sum", "max", "cumsum", "transpose", "reshape", "broadcast_to", "concatenate", "stack", "index", "index_add",
-            "index_set", "subtract"}  # fmt: skip
+STRAIGHT = {"sum", "max", "cumsum", "transpose", "reshape", "broadcast_to", "concatenate", "stack"}
+STRAIGHT |= {"index", "index_add", "index_set", "subtract"}
 
 
 def _changes_nothing(name: str, operator: str, sample: Any) -> bool:
     """Whether a spoiled rule is right all the same at this sample, so that there is nothing to find."""
     args = [x for x in sample.args if isinstance(x, np.ndarray) and x.dtype.kind in "fc"]
-    if operator == "forward: second argument ignored" or operator.endswith("second") or operator.endswith("second forgotten"):
+    if "second" in operator:
         return len(args) < 2
     if operator == "value: depends on the layout":
         return sample.args[0].ndim < 2 or 1 in sample.args[0].shape
@@ -249,7 +251,9 @@ def cases() -> Iterator[tuple[str, str, Any]]:
                 chosen = [table[name][COMPLEX[name]]]
             if needs == "curved" and name in STRAIGHT:
                 continue
-            if needs == "reads" and not any(primitive.reads(i, len(entries[0].args)) for i in range(len(entries[0].args))):
+            if needs == "reads" and not any(
+                primitive.reads(i, len(entries[0].args)) for i in range(len(entries[0].args))
+            ):
                 continue
             if needs == "mixed" and not _alignment_matters(name):
                 continue
@@ -267,4 +271,4 @@ def _alignment_matters(name: str) -> bool:
     return registry()[name].family != "elementwise" and name not in ("index",)
 
 
-__all__ = ["OPERATORS", "cases", "mutant", "Line", "Traced"]
+__all__ = ["OPERATORS", "Line", "Traced", "cases", "mutant"]

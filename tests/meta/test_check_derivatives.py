@@ -28,7 +28,11 @@ AROUND = {
     "sum": lambda p: lambda x: p(np.outer(x, np.sin(x)), axis=(1,)) * x,
 }
 WRONG = [name for name in OPERATORS if name.split(":")[0] in ("reverse", "forward", "both")]
-WRONG = [name for name in WRONG if OPERATORS[name][1] in ("", "curved") and "off by one" not in name and "reversed" not in name]
+WRONG = [
+    name
+    for name in WRONG
+    if OPERATORS[name][1] in ("", "curved") and "off by one" not in name and "reversed" not in name
+]
 
 
 @pytest.mark.parametrize("operator", WRONG)
@@ -96,7 +100,12 @@ def test_structured_arguments_and_several_results():
 
 def test_complex_functions():
     z = np.array([0.3 + 1j, -1.1 - 0.4j])
-    for f in (lambda z: np.sin(z) * z, lambda z: np.abs(z) ** 2, lambda z: np.conj(z) * z, lambda z: np.real(z) + 1j * np.imag(z) ** 2):
+    for f in (
+        lambda z: np.sin(z) * z,
+        lambda z: np.abs(z) ** 2,
+        lambda z: np.conj(z) * z,
+        lambda z: np.real(z) + 1j * np.imag(z) ** 2,
+    ):
         report = check_derivatives(f, z)
         assert report.ok, str(report)
         assert report["adjoint"].status == "right"
@@ -113,7 +122,9 @@ def test_kinks_are_no_failures():
 
 def test_a_value_outside_of_both_sides_of_a_kink_is_wrong():
     original = registry()["absolute"]
-    with mutant(original, vjp=lambda ct, out, x, needs: (ct * 3,), jvp=lambda tangents, out, x: tangents[0] * 3) as wrong:
+    with mutant(
+        original, vjp=lambda ct, out, x, needs: (ct * 3,), jvp=lambda tangents, out, x: tangents[0] * 3
+    ) as wrong:
         report = check_derivatives(lambda x: wrong(x), np.array([0.0]), order=1)
     assert report["forward"].status == "wrong"
     assert "kink" in report["forward"].cause
@@ -203,7 +214,13 @@ def test_errors():
 
 
 def test_a_report_reads_well():
-    report = Report("f", [Row("forward", error=1e-12, ours=1.0, expected=1.0), Row("reverse", "wrong", "d y / d x", -1.0, 1.0, 2.0, "wrong rule")])
+    report = Report(
+        "f",
+        [
+            Row("forward", error=1e-12, ours=1.0, expected=1.0),
+            Row("reverse", "wrong", "d y / d x", -1.0, 1.0, 2.0, "wrong rule"),
+        ],
+    )
     assert str(report).splitlines() == [
         "f: 1 of 2 laws broken",
         "  forward                  right     1.0e-12",

@@ -11,7 +11,9 @@ from wengert.testing import check_primitive
 CASES = list(cases())
 
 
-@pytest.mark.parametrize(("operator", "name", "chosen"), CASES, ids=[f"{name}, {operator}" for operator, name, _ in CASES])
+@pytest.mark.parametrize(
+    ("operator", "name", "chosen"), CASES, ids=[f"{name}, {operator}" for operator, name, _ in CASES]
+)
 def test_a_wrong_rule_is_found(operator, name, chosen):
     original = registry()[name]
     spoil, _ = OPERATORS[operator]

@@ -4,6 +4,7 @@
 arguments. Samples stay away from kinks and ties; those have tests of their own.
 """
 
+# ruff: noqa: B008
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -201,7 +202,18 @@ case("insert", lambda x, y: np.insert(x, 2, y, axis=0), A, _numbers(4))
 case("insert", lambda x, y: np.insert(x, 2, y), V, W[0])
 case("resize", lambda x: np.resize(x, (2, 4)), V)
 case("trim_zeros", lambda x: np.trim_zeros(np.concatenate([np.zeros(2), x, np.zeros(1)])), V)
-for _name in ("constant", "edge", "reflect", "symmetric", "wrap", "mean", "maximum", "minimum", "median", "linear_ramp"):
+for _name in (
+    "constant",
+    "edge",
+    "reflect",
+    "symmetric",
+    "wrap",
+    "mean",
+    "maximum",
+    "minimum",
+    "median",
+    "linear_ramp",
+):
     case("pad", lambda x, m=_name: np.pad(x, ((1, 2), (0, 3)), mode=m), A)
 case("pad", lambda x: np.pad(x, 3, mode="reflect", reflect_type="odd"), V)
 case("pad", lambda x, c: np.pad(x, (1, 2), constant_values=c), V, W[0])
@@ -318,6 +330,15 @@ case("polyder", lambda p: np.polyder(p, 2), V)
 case("polyint", lambda p, k: np.polyint(p, 2, k), V, W[:2])
 case("polyfit", lambda x, y, w: np.polyfit(x, y, 2, w=w), V, W, P)
 case("vander", lambda x: np.vander(x, 4), V)
+case("polynomial.polynomial.polyval2d", np.polynomial.polynomial.polyval2d, V, W, A)
+case("polynomial.polynomial.polygrid2d", np.polynomial.polynomial.polygrid2d, V, W[:2], A)
+for _name in ("Polynomial", "Chebyshev", "Legendre", "Laguerre", "Hermite", "HermiteE"):
+    # NumPy's own function takes a tensor as the point.
+    case(
+        "polynomial." + _name,
+        lambda x, s=getattr(np.polynomial, _name)([1.0, -2.0, 0.5, 0.3]): type(s)._val(x, s.coef),
+        V,
+    )
 
 # ---------------------------------------------------------------- making arrays
 

@@ -33,7 +33,7 @@ def differences(function: Any, args: tuple[Any, ...], k: int, step: float = 1e-6
     return np.stack(columns, axis=1)
 
 
-# NumPy looks for tensors only among some of the arguments of these; with all others plain, the trace is lost and said so.
+# NumPy looks for tensors only among some of the arguments of these: with those plain, the trace is lost, and said so.
 NOT_ASKED = {"pad": 1, "polyint": 1, "unwrap": 1}
 
 

@@ -1,4 +1,4 @@
-"""Assignment in place on tracked buffers: every form NumPy has, exact in every mode, as the same code on plain arrays."""
+"""Assignment in place on tracked buffers: every form NumPy has, exact in every mode, as on plain arrays."""
 
 from __future__ import annotations
 
@@ -156,7 +156,7 @@ def test_form(name: str) -> None:
             np.testing.assert_allclose(exact, numeric, rtol=1e-6, atol=1e-7)
         # One number: the eager pass without batch rules, and its derivative.
         weights = np.cos(np.arange(12.0)).reshape(3, 4)
-        gradient = wg.grad(lambda x: np.sum(function(x) * weights))
+        gradient = wg.grad(lambda x, f=function, w=weights: np.sum(f(x) * w))
         np.testing.assert_allclose(gradient(X).ravel(), weights.ravel() @ numeric, rtol=1e-5, atol=1e-6)
         second = differences(gradient, (X,), 0)
         found = wg.jacobian(gradient)(X).reshape(12, 12)
@@ -281,6 +281,71 @@ def test_filling_a_buffer_makes_no_copies(count: int) -> None:
 
     wg.grad(function)(np.full(count, 1.001))
     assert len(places) == 1
+
+
+@pytest.mark.parametrize("mode", ["gradient", "jvp", "vjp"])
+def test_loops_that_fill_a_buffer_are_linear_in_every_mode(mode: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whole arrays are made a few times, not once per element written or read."""
+    from wengert.primitives import indexing
+
+    count = 0
+
+    def counted(function: Any) -> Any:
+        def call(x: Any, *args: Any, **params: Any) -> Any:
+            nonlocal count
+            shape = params.get("shape", np.shape(x))
+            count += shape == (200,)
+            return function(x, *args, **params)
+
+        return call
+
+    monkeypatch.setattr(indexing, "_index_add", counted(indexing._index_add))
+    monkeypatch.setattr(indexing.index_add, "evaluate", counted(indexing.index_add.evaluate))
+    monkeypatch.setattr(indexing.index_set, "evaluate", counted(indexing.index_set.evaluate))
+
+    def function(x: Any) -> Any:
+        y = np.zeros_like(x)
+        y[0] = x[0]
+        for i in range(1, 200):
+            y[i] = y[i - 1] * 0.5 + x[i] * y[i - 1]
+        return y[-1] + np.sum(y)
+
+    x = np.cos(np.arange(200.0))
+    if mode == "gradient":
+        found = float(wg.grad(function)(x) @ x)
+    elif mode == "jvp":
+        found = float(wg.jvp(function, (x,), (x,))[1])
+    else:
+        found = float(wg.vjp(function, x)[1](1.0)[0] @ x)
+    assert count <= 6
+    h = 1e-6
+    np.testing.assert_allclose(found, (function(x * (1 + h)) - function(x * (1 - h))) / (2 * h), rtol=1e-6)
+
+
+def test_a_cotangent_that_somebody_holds_is_not_written_to() -> None:
+    def function(x: Any) -> Any:
+        y = x * 1.0
+        y[0] = 3.0
+        return y
+
+    seed = np.ones(3)
+    _, pullback = wg.vjp(function, np.arange(3.0))
+    for _ in range(2):
+        np.testing.assert_array_equal(pullback(seed)[0], [0, 1, 1])
+    np.testing.assert_array_equal(seed, 1)
+    tangent = np.ones(3)
+    np.testing.assert_array_equal(wg.jvp(function, (np.arange(3.0),), (tangent,))[1], [0, 1, 1])
+    np.testing.assert_array_equal(tangent, 1)
+
+    def shared(x: Any) -> Any:  # one cotangent goes to two buffers, of which one erases a part
+        y = x * 2.0
+        z = x * 3.0
+        total = y + z
+        y[0] = 0.0
+        return total + y
+
+    np.testing.assert_array_equal(wg.grad(lambda x: np.sum(shared(x)))(np.arange(3.0)), [5, 7, 7])
+    np.testing.assert_array_equal(wg.jvp(shared, (np.arange(3.0),), (np.ones(3),))[1], [5, 7, 7])
 
 
 def test_many_live_views() -> None:

@@ -305,7 +305,7 @@ def accuracy_page() -> str:
         "Made by `python tests/rules/accuracy_table.py`; do not edit.",
         "",
         f"First and second derivatives are compared with mpmath ({BITS} bits) over the whole domain, in float64 and",
-        f"float32. The error is at most {LIMIT:g} units in the last place, by forward and by reverse mode, except where",
+        f"float32. The error is at most {LIMIT:g} units in the last place, in both modes, except where",
         "the second table says so. Results smaller than the smallest normal number may be rounded to 0.",
         "",
         "| function | tested where |",

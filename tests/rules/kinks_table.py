@@ -58,6 +58,8 @@ KINKS = [
     Kink(MASKS, "(x * np.log(x))[1:]", [0.0, 1.0], [0.0, 1.0], [0.0, 1.0], "an element that is not used"),
     Kink(MASKS, "np.clip(np.log(x), -1, 1)", [0.0, 1.0], [0.0, 1.0], [0.0, -1.0], "log(0) lies below the bound"),
     Kink(MASKS, "np.maximum(-1 / x, 0)", [0.0], [0.0], [0.0]),
+    Kink(MASKS, "np.where(np.arange(2) > 0, np.prod(x), 0)", [inf, 2.0], [2.0, inf], [1.0, 1.0], "used: stays"),
+    Kink(MASKS, "np.where(x[0] > 0, np.prod(x), 0)", [0.0, inf], [0.0, 0.0], [0.0, 0.0]),
     Kink(MASKS, "x * np.sqrt(x)", [0.0, 4.0], [0.0, 3.0], [inf, 0.375], "0 times an infinite slope"),
     # norms
     Kink(ROOTS, "np.sqrt(x)", 0.0, inf, -inf, "bare: as in calculus"),
@@ -82,7 +84,14 @@ KINKS = [
     Kink(TIES, "np.median(x)", [4.0, 1.0, 3.0, 2.0], [0.0, 0.0, 0.5, 0.5], [0.0] * 4, "the mean of the middle two"),
     Kink(TIES, "np.maximum.accumulate(x)", [1.0, 1.0, 0.0], [3.0, 0.0, 0.0], [0.0] * 3, "the first to reach it"),
     # steps
-    Kink(BOUNDS, "np.clip(x, 0, 1)", [0.0, 1.0, 0.5, 2.0], [1.0, 1.0, 1.0, 0.0], [0.0] * 4, "1 inside the closed interval"),
+    Kink(
+        BOUNDS,
+        "np.clip(x, 0, 1)",
+        [0.0, 1.0, 0.5, 2.0],
+        [1.0, 1.0, 1.0, 0.0],
+        [0.0] * 4,
+        "1 inside the closed interval",
+    ),
     Kink(BOUNDS, "np.sign(x)", [0.0, 2.0], [0.0, 0.0], [0.0, 0.0], "0, and connected"),
     Kink(BOUNDS, "np.floor(x)", [1.0, 1.5], [0.0, 0.0], [0.0, 0.0]),
     Kink(BOUNDS, "np.round(x)", [0.5, 1.2], [0.0, 0.0], [0.0, 0.0]),
@@ -92,7 +101,14 @@ KINKS = [
     Kink(BOUNDS, "x // 3", [3.0, 4.0], [0.0, 0.0], [0.0, 0.0]),
     Kink(BOUNDS, "np.fmod(x, 3)", [3.0, -4.0], [1.0, 1.0], [0.0, 0.0]),
     Kink(BOUNDS, "np.nan_to_num(x)", [nan, inf, 2.0], [0.0, 0.0, 1.0], [0.0, 0.0, 0.0]),
-    Kink(BOUNDS, "np_set(x, np.array([0, 0]), x)[0]", [5.0, 7.0], [0.0, 1.0], [0.0, 0.0], "y[[0, 0]] = x: the last writer"),
+    Kink(
+        BOUNDS,
+        "np_set(x, np.array([0, 0]), x)[0]",
+        [5.0, 7.0],
+        [0.0, 1.0],
+        [0.0, 0.0],
+        "y[[0, 0]] = x: the last writer",
+    ),
     # powers
     Kink(POWERS, "x**0", 0.0, 0.0, 0.0),
     Kink(POWERS, "x**1", 0.0, 1.0, 0.0),
@@ -150,7 +166,12 @@ def kinks_page() -> str:
     """Return docs/explanation/kinks.md."""
     rows = [_INTRODUCTION]
     for group in dict.fromkeys(kink.group for kink in KINKS):
-        rows += [f"## {group}", "", "| function | at x = | gradient | second | note |", "| --- | --- | --- | --- | --- |"]
+        rows += [
+            f"## {group}",
+            "",
+            "| function | at x = | gradient | second | note |",
+            "| --- | --- | --- | --- | --- |",
+        ]
         rows += [
             f"| `{k.code}` | {_show(k.at)} | {_show(k.first)} | {_show(k.second)} | {k.note} |"
             for k in KINKS

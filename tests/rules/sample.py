@@ -92,7 +92,9 @@ def generated(primitive: Any, sample: Sample) -> list[tuple[str, Sample]]:
             made.append((f"broadcast {i}", tuple(scalars)))
         column = [x.ravel()[:2].reshape((2, 1)) if j == arrays[0] else x for j, x in enumerate(sample.args)]
         made.append(("column", tuple(column)))
-    variants = [(label, Sample(args, sample.params, sample.reference, sample.skip, sample.order)) for label, args in made]
+    variants = [
+        (label, Sample(args, sample.params, sample.reference, sample.skip, sample.order)) for label, args in made
+    ]
     if takes_complex(primitive) and not any(np.iscomplexobj(x) for x in sample.args):
         args = tuple(_complex(x) if isinstance(x, np.ndarray) and x.dtype.kind == "f" else x for x in sample.args)
         variants.append(("complex", Sample(args, sample.params, sample.reference, sample.skip, sample.order)))

@@ -54,10 +54,18 @@ SAMPLES = {
     "real": [Sample((A,), reference=np.real), Sample((COMPLEX,), reference=np.real)],
     "imag": [Sample((COMPLEX,), reference=np.imag), Sample((A,), reference=np.imag)],
     "cast": [
-        Sample((A,), {"dtype": np.dtype(np.float32)}, skip={"dtype": "the result has a dtype of its own",
-               **dict.fromkeys(("forward", "reverse", "second order"), "single precision, too coarse for a difference"),
-               **dict.fromkeys(("adjoint", "mixed second order"), "single precision, too coarse for the law"),
-               **dict.fromkeys(("derived", "batching"), "single precision")}),
+        Sample(
+            (A,),
+            {"dtype": np.dtype(np.float32)},
+            skip={
+                "dtype": "the result has a dtype of its own",
+                **dict.fromkeys(
+                    ("forward", "reverse", "second order"), "single precision, too coarse for a difference"
+                ),
+                **dict.fromkeys(("adjoint", "mixed second order"), "single precision, too coarse for the law"),
+                **dict.fromkeys(("derived", "batching"), "single precision"),
+            },
+        ),
         Sample((A,), {"dtype": np.dtype(complex)}, skip={"dtype": "the result has a dtype of its own"}),
         Sample((COMPLEX,), {"dtype": np.dtype(float)}, skip={"dtype": "the result has a dtype of its own"}),
     ],

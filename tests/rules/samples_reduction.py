@@ -42,9 +42,13 @@ def _scan(function, extra=()):
 
 def _index(function):
     return [
-        *(Sample((x,), {"axis": axis}, reference=lambda x, axis=axis: function(x, axis=axis)) for x in (A, CUBE) for axis in (0, 1)),
+        *(
+            Sample((x,), {"axis": axis}, reference=lambda x, axis=axis: function(x, axis=axis))
+            for x in (A, CUBE)
+            for axis in (0, 1)
+        ),
         Sample((np.zeros((0, 3)),), {"axis": 1}, reference=lambda x: function(x, axis=1)),
-    ]  # fmt: skip
+    ]
 
 
 SAMPLES = {
@@ -74,11 +78,25 @@ SAMPLES = {
     "argsort": _index(lambda x, axis: np.argsort(x, axis=axis, kind="stable")),
     "argmax": _index(np.argmax)[:-1],
     "argmin": _index(np.argmin)[:-1],
-    "any": [Sample((FLAGS,), {"axis": axis}, reference=lambda x, axis=axis: np.any(x, axis=axis)) for axis in ((0,), (0, 1), ())],
-    "all": [Sample((FLAGS,), {"axis": axis}, reference=lambda x, axis=axis: np.all(x, axis=axis)) for axis in ((1,), (0, 1), ())],
-    "running_max_index": [Sample((np.array([[0, 2, 0, 1], [3, 1, 0, 5]]),), {"axis": 1}, reference=lambda x: np.maximum.accumulate(x, axis=1))],
+    "any": [
+        Sample((FLAGS,), {"axis": axis}, reference=lambda x, axis=axis: np.any(x, axis=axis))
+        for axis in ((0,), (0, 1), ())
+    ],
+    "all": [
+        Sample((FLAGS,), {"axis": axis}, reference=lambda x, axis=axis: np.all(x, axis=axis))
+        for axis in ((1,), (0, 1), ())
+    ],
+    "running_max_index": [
+        Sample(
+            (np.array([[0, 2, 0, 1], [3, 1, 0, 5]]),), {"axis": 1}, reference=lambda x: np.maximum.accumulate(x, axis=1)
+        )
+    ],
     "searchsorted": [
-        Sample((np.array([0.0, 1.0, 2.5, 4.0]), np.array([0.3, 2.5, 9.0])), {"side": side}, reference=lambda a, v, side=side: np.searchsorted(a, v, side))
+        Sample(
+            (np.array([0.0, 1.0, 2.5, 4.0]), np.array([0.3, 2.5, 9.0])),
+            {"side": side},
+            reference=lambda a, v, side=side: np.searchsorted(a, v, side),
+        )
         for side in ("left", "right")
     ],
-}  # fmt: skip
+}

@@ -45,7 +45,12 @@ _INDICES = [
     (A, ("array",), (ROWS,), (ROWS,)),
     (A, (FULL, "array"), (COLUMNS,), (slice(None), COLUMNS)),
     (A, ("array", "array"), (ROWS, COLUMNS), (ROWS, COLUMNS)),
-    (CUBE, ("array", FULL, "array"), (np.array([1, 0]), np.array([3, 3])), (np.array([1, 0]), slice(None), np.array([3, 3]))),
+    (
+        CUBE,
+        ("array", FULL, "array"),
+        (np.array([1, 0]), np.array([3, 3])),
+        (np.array([1, 0]), slice(None), np.array([3, 3])),
+    ),
     (CUBE, (1, FULL, "array"), (ROWS,), (1, slice(None), ROWS)),
     (CUBE, (FULL, 1, "array"), (ROWS,), (slice(None), 1, ROWS)),
     (CUBE, ("array", None, "array"), (np.array([1, 0]), np.array([0, 2])), (np.array([1, 0]), None, np.array([0, 2]))),
@@ -53,7 +58,7 @@ _INDICES = [
     (np.zeros((0, 3)), (FULL, 1), (), (slice(None), 1)),
     (np.array(2.5), (), (), ()),
     (C, (FULL, "array"), (ROWS,), (slice(None), ROWS)),
-]  # fmt: skip
+]
 
 
 def _pieces():
@@ -101,9 +106,7 @@ SAMPLES = {
         Sample((np.zeros((0, 2)), np.zeros((0, 2))), {"axis": 1}),
         Sample((C, A), {"axis": 1}),
     ],
-    "index": [
-        Sample((x, *arrays), {"spec": spec}, reference=_indexed(*key)) for x, spec, arrays, key in _INDICES
-    ],
+    "index": [Sample((x, *arrays), {"spec": spec}, reference=_indexed(*key)) for x, spec, arrays, key in _INDICES],
     "index_add": [
         Sample((v, *arrays), {"spec": spec, "shape": x.shape}, reference=_added(x.shape, *key))
         for x, spec, arrays, key, v in _pieces()

@@ -11,7 +11,9 @@ SAMPLES = {
         for name in ("alias", "watch")
     },
     "stop_gradient": [
-        Sample((A,), skip=dict.fromkeys(("forward", "reverse"), "the derivative is declared zero and is not that of x")),
+        Sample(
+            (A,), skip=dict.fromkeys(("forward", "reverse"), "the derivative is declared zero and is not that of x")
+        ),
         Sample((np.zeros((0, 2)),)),
     ],
 }

@@ -1,4 +1,4 @@
-"""First and second derivatives of elementwise functions against mpmath, over the whole domain, in units in the last place."""
+"""Derivatives of elementwise functions against mpmath, over the whole domain, in units in the last place."""
 
 from __future__ import annotations
 

@@ -71,7 +71,9 @@ def test_maximum_and_its_second_argument_share_a_tie():
 
 
 def test_clip_at_its_bounds_by_the_bounds():
-    gradients = wg.grad(lambda x, low, high: np.sum(np.clip(x, low, high)), (0, 1, 2))(np.array([0.0, 1.0, -3.0, 5.0]), 0.0, 1.0)
+    gradients = wg.grad(lambda x, low, high: np.sum(np.clip(x, low, high)), (0, 1, 2))(
+        np.array([0.0, 1.0, -3.0, 5.0]), 0.0, 1.0
+    )
     np.testing.assert_array_equal(gradients[0], [1, 1, 0, 0])
     assert gradients[1:] == (1.0, 1.0)
 

@@ -45,6 +45,9 @@ class CustomRule:
     Calling it is calling the function. The decorators `jvp`, `vjp`, `batch` and `pattern` give it rules.
     """
 
+    # Whether the function is known to need the values of its arguments, so that samples are taken one by one.
+    needs_values = False
+
     def __init__(
         self,
         function: Callable[..., Any],
@@ -501,6 +504,7 @@ class BatchedRule(CustomRule):
     def __init__(self, rule: CustomRule, flags: tuple[bool, ...], structure: tree.Tree, static: Any, results: Any) -> None:
         self.key = (rule, flags, structure, static, results)
         super().__init__(self._function)
+        self.needs_values = rule.needs_values
         self.__name__ = rule.__name__
         if rule.rules["vjp"] is not None or rule.rules["jvp"] is None:
             self.rules["vjp"] = self._vjp
@@ -522,7 +526,7 @@ class BatchedRule(CustomRule):
         def single(*values: Any) -> list[Any]:
             return tree.flatten(rule.function(*tree.unflatten(structure, values), **dict(static)))[0]
 
-        found = _map_samples(single, flags, leaves)
+        found = _map_samples(single, flags, leaves, rule.needs_values)
         return tree.unflatten(outputs, found) if outputs.is_leaf else found
 
     def _vjp(self, cotangent: Any, out: Any, *leaves: Any) -> tuple[Any, ...]:
@@ -575,16 +579,20 @@ def _parts(out: Any, results: Any) -> list[Any]:
     return [out] if len(slots) == 1 else [pick(out, position=i) for i in range(outputs.count)]
 
 
-def _map_samples(function: Callable[..., Any], flags: Sequence[bool], values: Sequence[Any]) -> list[Any]:
+def _map_samples(
+    function: Callable[..., Any], flags: Sequence[bool], values: Sequence[Any], needs_values: bool = False
+) -> list[Any]:
     """Map over samples at once, or one by one where the function leaves NumPy and the samples have values."""
-    axes = tuple(0 if flag else None for flag in flags)
-    try:
-        return list(Vmap(function, axes)(*values))
-    except (AbstractValue, TraceLost, UnsupportedFunction):
-        if any(isinstance(value, Traced) and value._data is None for value in values):
-            raise
+    if not needs_values:
+        try:
+            return list(Vmap(function, tuple(0 if flag else None for flag in flags))(*values))
+        except (AbstractValue, TraceLost, UnsupportedFunction):
+            if any(isinstance(value, Traced) and value._data is None for value in values):
+                raise
     size = next(shape_of(value)[0] for value, flag in zip(values, flags, strict=True) if flag)
-    rows = [function(*(value[k] if flag else value for value, flag in zip(values, flags, strict=True))) for k in range(size)]
+    rows = [
+        function(*(value[k] if flag else value for value, flag in zip(values, flags, strict=True))) for k in range(size)
+    ]
     return [stack(*column, axis=0) for column in zip(*rows, strict=True)]
 
 
@@ -600,6 +608,7 @@ class BoundRule(CustomRule):
         }
         super().__init__(_Bound(rule.function, instance, 0), **given)
         self.__name__ = rule.__name__
+        self.needs_values = rule.needs_values
         self.origin = rule
 
     def __eq__(self, other: object) -> bool:

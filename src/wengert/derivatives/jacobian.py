@@ -13,8 +13,10 @@ from typing import Any
 
 import numpy as np
 
+from ..primitives import structural
 from ..primitives.indexing import concatenate, index_add, reshape, transpose
-from ..recording import Line, depends
+from ..recording import Line, current, depends, wrap
+from ..tensor import Tensor
 from ..transforms.reverse import backpropagate, sweep
 from .linear_map import push_block
 from .memory import affordable
@@ -46,12 +48,16 @@ def diagonal_matrix(values: Any, shape: tuple[int, ...]) -> Any:
     return reshape(flat, shape=shape + shape)
 
 
-def unit_seeds(line: Line, start: int, stop: int) -> np.ndarray:
+def unit_seeds(line: Line, start: int, stop: int) -> Any:
     """Return seeds number start to stop of the standard basis, each of the line's shape."""
-    n = prod(line.shape)
-    seeds = np.zeros((stop - start, n), line.dtype)
-    seeds[np.arange(stop - start), np.arange(start, stop)] = 1
-    return seeds.reshape((stop - start, *line.shape))
+    params = {"shape": line.shape, "start": start, "stop": stop, "dtype": line.dtype}
+    seeds = structural.unit_seeds.evaluate(**params)
+    recorder = current()
+    if recorder is None or recorder.guards is None:
+        return seeds
+    # `jit` records: that these are unit seeds is part of the Program, so that compiled code can skip the zeros.
+    step = Line(structural.unit_seeds, (), params, (), None, seeds.shape, seeds.dtype, recorder.session)
+    return wrap(Tensor, seeds, step)
 
 
 def reverse_jacobian(

@@ -15,6 +15,7 @@ from .. import tree
 from ..errors import ArgumentError, DtypeError, ShapeError, StructureError, unmask, user_line
 from ..primitives.structural import alias
 from ..recording import (
+    Hold,
     Line,
     Recorder,
     Traced,
@@ -102,6 +103,7 @@ class Recorded:
     """
 
     __slots__ = (
+        "_hold",
         "_lines",
         "_session",
         "aux",
@@ -148,6 +150,7 @@ class Recorded:
                 _check_output(out, name)
         self._lines: list[Line] | None = None
         self._session = window.recorder.session
+        self._hold = None if window.outermost else Hold(window.recorder.sessions)
         abstract = any(isinstance(out, Traced) and out._data is None for out in self.outputs)
         self.wrapper = Tensor if keep_graph or abstract or not window.outermost else None
 

@@ -12,6 +12,7 @@ from inspect import ismodule as _is_module
 
 import numpy as _np
 
+from . import norms as _norms  # noqa: F401  (declares the norms of numpy.linalg)
 from ._register import FUNCTIONS as _FUNCTIONS
 from .array_api import *  # noqa: F403
 from .calculus import *  # noqa: F403
@@ -29,7 +30,6 @@ from .selecting import *  # noqa: F403
 from .shaping import *  # noqa: F403
 from .statistics import *  # noqa: F403
 from .writing import *  # noqa: F403
-from . import norms as _norms  # noqa: F401  (declares the norms of numpy.linalg)
 
 _SUBMODULES = ("emath", "fft", "linalg", "polynomial")
 _DISPATCHED = type(_np.sum)
@@ -44,8 +44,7 @@ def __getattr__(name: str) -> object:
         value = _FUNCTIONS.get(value)
     if value is None and name != "newaxis":
         raise AttributeError(
-            f"wengert.numpy has no {name!r}"
-            + (f": numpy.{name} has no rule for tensors" if hasattr(_np, name) else "")
+            f"wengert.numpy has no {name!r}" + (f": numpy.{name} has no rule for tensors" if hasattr(_np, name) else "")
         )
     return value
 
@@ -54,10 +53,12 @@ def __dir__() -> list[str]:
     return __all__
 
 
-__all__ = sorted(  # noqa: PLE0605
+__all__ = sorted(
     {
-        *(name for name, value in globals().items() if not name.startswith("_") and not _is_module(value)),
-        *(name for name, value in vars(_np).items() if isinstance(value, _np.ufunc | type | float)),
+        *(k for k, v in globals().items() if not k.startswith("_") and not _is_module(v)),
+        "__array_api_version__",
+        "__array_namespace_info__",
+        *(k for k, v in vars(_np).items() if isinstance(v, _np.ufunc | type | float) and not k.startswith("_")),
         *_SUBMODULES,
         "newaxis",
     }

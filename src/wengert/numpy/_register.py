@@ -30,7 +30,12 @@ REFUSED: dict[Any, str] = {}
 MISSING: Any = np._NoValue
 
 # Which module to load when one of its functions first meets a tensor.
-_ON_DEMAND = {"numpy.linalg": ".linalg", "numpy.fft": ".fft", "numpy.lib.scimath": ".emath"}
+_ON_DEMAND = {
+    "numpy.fft": ".fft",
+    "numpy.lib.scimath": ".emath",
+    "numpy.linalg": ".linalg",
+    "numpy.polynomial.polynomial": ".polynomial",
+}
 
 
 def implements(*functions: Any, zero: bool = False) -> Callable[[F], F]:

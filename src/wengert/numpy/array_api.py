@@ -36,7 +36,7 @@ class __array_namespace_info__:
 
     def default_dtypes(self, *, device: Any = None) -> dict[str, Any]:
         """Return the default dtypes by kind."""
-        return np.__array_namespace_info__().default_dtypes(device=device)
+        return dict(np.__array_namespace_info__().default_dtypes(device=device))
 
     def dtypes(self, *, device: Any = None, kind: Any = None) -> dict[str, Any]:
         """Return the dtypes by name."""

@@ -77,8 +77,10 @@ def trapezoid(y: Any, x: Any = None, dx: Any = 1.0, axis: int = -1) -> Any:
 def gradient(f: Any, *varargs: Any, axis: Any = None, edge_order: int = 1) -> Any:
     """Same as `numpy.gradient`, differentiable in the samples, the spacings and the coordinates."""
     f = as_float(f)
-    axes = normalize_axes(axis, f.ndim) if axis is None else tuple(
-        normalize_axis(int(i), f.ndim) for i in np.atleast_1d(axis)
+    axes = (
+        normalize_axes(axis, f.ndim)
+        if axis is None
+        else tuple(normalize_axis(int(i), f.ndim) for i in np.atleast_1d(axis))
     )
     if edge_order > 2:
         raise ValueError("'edge_order' greater than 2 not supported")
@@ -92,7 +94,8 @@ def gradient(f: Any, *varargs: Any, axis: Any = None, edge_order: int = 1) -> An
         raise TypeError("invalid number of arguments")
     if any(f.shape[i] < edge_order + 1 for i in axes):
         raise ValueError(
-            "Shape of array too small to calculate a numerical gradient, at least (edge_order + 1) elements are required."
+            "Shape of array too small to calculate a numerical gradient, "
+            "at least (edge_order + 1) elements are required."
         )
     found = [_gradient_along(f, i, h, edge_order) for i, h in zip(axes, spacings, strict=True)]
     return found[0] if len(found) == 1 else tuple(found)

@@ -27,9 +27,18 @@ def overridable() -> list[Any]:
     """Return every function and ufunc of NumPy that lets a type override it, by NumPy's own list."""
     from numpy.testing import overrides
 
-    for name in ("numpy.linalg", "numpy.fft", "numpy.lib.recfunctions", "numpy.lib.stride_tricks", "numpy.emath"):
-        import_module(name if name != "numpy.emath" else "numpy.lib.scimath")
-    for name in ("linalg", "fft", "emath"):
+    for name in (
+        "linalg",
+        "fft",
+        "strings",
+        "char",
+        "lib.recfunctions",
+        "lib.stride_tricks",
+        "lib.scimath",
+        "polynomial",
+    ):
+        import_module("numpy." + name)  # NumPy lists what is imported
+    for name in ("linalg", "fft", "emath", "polynomial"):
         import_module("." + name, __package__)
     found = [*overrides.get_overridable_numpy_array_functions(), *overrides.get_overridable_numpy_ufuncs()]
     return sorted({_public(function) for function in found}, key=_name)

@@ -122,8 +122,12 @@ def asarray_chkfinite(a: Any, dtype: Any = None, order: Any = None) -> Any:
 
 def _copied(a: Any) -> Any:
     data = a._data
-    return apply(e.positive if a.dtype != bool else e.cast, (a,), {} if a.dtype != bool else {"dtype": a.dtype},
-                 None if data is None else np.array(data))
+    return apply(
+        e.positive if a.dtype != bool else e.cast,
+        (a,),
+        {} if a.dtype != bool else {"dtype": a.dtype},
+        None if data is None else np.array(data),
+    )
 
 
 @implements(np.copy)
@@ -134,7 +138,14 @@ def copy(a: Any, order: str = "K", subok: bool = False) -> Any:
 
 @implements(np.astype)
 def astype(
-    x: Any, dtype: Any, order: str = "K", casting: Any = "unsafe", subok: bool = True, copy: bool = True, *, device: Any = None
+    x: Any,
+    dtype: Any,
+    order: str = "K",
+    casting: Any = "unsafe",
+    subok: bool = True,
+    copy: bool = True,
+    *,
+    device: Any = None,
 ) -> Any:
     """Same as `ndarray.astype`.
 
@@ -151,8 +162,8 @@ def astype(
         raise TypeError(f"Cannot cast array data from {source!r} to {dtype!r} according to the rule {casting!r}")
     if source == dtype:
         return _copied(x) if copy else x
-    if dtype == bool:
-        return np.not_equal(x, 0)
+    if dtype.kind == "b":
+        return apply(e.UFUNCS[np.not_equal], (x, 0))
     if source.kind == "c" and dtype.kind != "c":
         warnings.warn(
             "Casting complex values to real discards the imaginary part", np.exceptions.ComplexWarning, stacklevel=3
@@ -231,8 +242,10 @@ def arange(
     return asarray(np.arange(start, dtype=dtype) if stop is None and step == 1 else _arange(start, stop, step, dtype))
 
 
-def _arange(start: Any, stop: Any, step: Any, dtype: Any) -> np.ndarray:
-    return np.arange(0, start, step, dtype) if stop is None else np.arange(start, stop, step, dtype)
+def _arange(*settings: Any) -> np.ndarray:
+    start, stop, step, dtype = settings
+    arange: Any = np.arange
+    return arange(0, start, step, dtype) if stop is None else arange(start, stop, step, dtype)
 
 
 def _filled(function: Any) -> Any:
@@ -251,7 +264,14 @@ zeros = _filled(np.zeros)
 
 @implements(np.eye)
 def eye(
-    N: int, M: int | None = None, k: int = 0, dtype: Any = None, order: Any = "C", *, device: Any = None, like: Any = None
+    N: int,
+    M: int | None = None,
+    k: int = 0,
+    dtype: Any = None,
+    order: Any = "C",
+    *,
+    device: Any = None,
+    like: Any = None,
 ) -> Any:
     """Same as `numpy.eye`, as a tensor."""
     return asarray(np.eye(N, M, k, float if dtype is None else dtype, order))
@@ -287,7 +307,8 @@ def linspace(
     if num < 0:
         raise ValueError(f"Number of samples, {num}, must be non-negative.")
     if not isinstance(start, Traced) and not isinstance(stop, Traced):
-        made: Any = np.linspace(start, stop, num, endpoint, retstep, dtype, axis)
+        of_numbers: Any = np.linspace
+        made = of_numbers(start, stop, num, endpoint, retstep, dtype, axis)
         return (asarray(made[0]), made[1]) if retstep else asarray(made)
     kind = np.result_type(*_weak(start), *_weak(stop), float)
     start, stop = (to_dtype(as_array(x), kind) for x in (start, stop))
@@ -326,9 +347,7 @@ def logspace(
 
 
 @implements(np.geomspace)
-def geomspace(
-    start: Any, stop: Any, num: int = 50, endpoint: bool = True, dtype: Any = None, axis: int = 0
-) -> Any:
+def geomspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, dtype: Any = None, axis: int = 0) -> Any:
     """Same as `numpy.geomspace`."""
     start, stop = as_array(start), as_array(stop)
     if bool(np.any(np.equal(start, 0))) or bool(np.any(np.equal(stop, 0))):

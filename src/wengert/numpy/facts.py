@@ -111,7 +111,9 @@ def array_repr(arr: Any, max_line_width: Any = None, precision: Any = None, supp
 
 def _text(function: Any) -> Any:
     def handler(a: Any, *args: Any, **options: Any) -> str:
-        return repr(a) if isinstance(a, Traced) and a._data is None else function(np.asarray(plain(a)), *args, **options)
+        return (
+            repr(a) if isinstance(a, Traced) and a._data is None else function(np.asarray(plain(a)), *args, **options)
+        )
 
     handler.__name__ = function.__name__
     handler.__doc__ = f"Same as `numpy.{function.__name__}`."

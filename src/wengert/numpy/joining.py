@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -69,9 +70,7 @@ def concatenate(
     if ndim == 0:
         raise ValueError("zero-dimensional arrays cannot be concatenated")
     if any(a.ndim != ndim for a in arrays):
-        raise ShapeError(
-            f"all arrays to concatenate must have as many axes, not {[a.ndim for a in arrays]}"
-        )
+        raise ShapeError(f"all arrays to concatenate must have as many axes, not {[a.ndim for a in arrays]}")
     result = p.concatenate(*arrays, axis=normalize_axis(axis, ndim))
     return store(_cast(result, _target_dtype(dtype, out), casting), out)
 
@@ -164,7 +163,7 @@ def array_split(ary: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
         bounds = np.cumsum([0] + extra * [size + 1] + (sections - extra) * [size]).tolist()
     else:
         bounds = [0, *(int(i) for i in indices_or_sections), n]
-    return [take_slice(ary, axis, start, stop) for start, stop in zip(bounds[:-1], bounds[1:], strict=True)]
+    return [take_slice(ary, axis, start, stop) for start, stop in pairwise(bounds)]
 
 
 @implements(np.split)
@@ -222,7 +221,9 @@ def roll(a: Any, shift: Any, axis: Any = None) -> Any:
         if amount:
             cut = n - amount
             a = p.concatenate(
-                p.index(a, spec=along(which, (cut, None, None))), p.index(a, spec=along(which, (0, cut, None))), axis=which
+                p.index(a, spec=along(which, (cut, None, None))),
+                p.index(a, spec=along(which, (0, cut, None))),
+                axis=which,
             )
     return a
 
@@ -304,7 +305,7 @@ def pad(array: Any, pad_width: Any, mode: Any = "constant", **kwargs: Any) -> An
 
 
 @implements(np.trim_zeros)
-def trim_zeros(filt: Any, trim: str = "fb", axis: Any = None) -> Any:
+def trim_zeros(filt: Any, trim: Any = "fb", axis: Any = None) -> Any:
     """Same as `numpy.trim_zeros`."""
     filt = as_array(filt)
     nonzero = np.asarray(plain(filt)) != 0

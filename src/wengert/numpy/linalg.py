@@ -305,7 +305,7 @@ def tied_extreme(values: Any, largest: bool) -> Any:
     fixed = stop_gradient(values)
     best = fixed[..., :1] if largest else fixed[..., -1:]
     ties = np.less_equal(np.abs(fixed - best), tolerance(values.shape[-1], values.dtype) * fixed[..., :1])
-    shared = np.sum(np.where(ties, values, 0), axis=-1) / np.sum(ties, axis=-1)
+    shared = np.sum(np.where(ties, values, 0), axis=-1) / np.sum(ties, axis=-1, dtype=values.dtype)
     return best[..., 0] + (shared - stop_gradient(shared))
 
 

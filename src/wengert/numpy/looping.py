@@ -5,6 +5,7 @@ They loop in Python, as NumPy's own do; what the function does is recorded call 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from itertools import product
 from typing import Any
@@ -89,7 +90,10 @@ class vectorize:
         self.pyfunc = pyfunc
         self.otypes = checked.otypes
         self.excluded = set() if excluded is None else set(excluded)
-        self._core = None if signature is None else checked._in_and_out_core_dims
+        # For each argument, how many axes the function itself sees: "(m,n),(n)->(m)" gives 2 and 1.
+        inputs = "" if signature is None else signature.partition("->")[0]
+        self._core = [len([n for n in dims.split(",") if n.strip()]) for dims in re.findall(r"\(([^)]*)\)", inputs)]
+        self.signature = signature
         self.__doc__ = checked.__doc__
         self.__name__ = getattr(pyfunc, "__name__", "vectorize")
 
@@ -98,16 +102,11 @@ class vectorize:
         names: list[Any] = [k for k in range(len(args)) if k not in self.excluded]
         names += [name for name in kwargs if name not in self.excluded]
         arrays = [as_array(args[k] if isinstance(k, int) else kwargs[k]) for k in names]
-        if self._core is None:
-            depths = [0] * len(arrays)
-        else:
-            depths = [len(dims) for dims in self._core[0]]
-            if len(depths) != len(arrays):
-                raise TypeError(f"wrong number of positional arguments: expected {len(depths)}, got {len(arrays)}")
+        depths = [0] * len(arrays) if self.signature is None else self._core
+        if len(depths) != len(arrays):
+            raise TypeError(f"wrong number of positional arguments: expected {len(depths)}, got {len(arrays)}")
         lead = np.broadcast_shapes(*(a.shape[: a.ndim - d] for a, d in zip(arrays, depths, strict=True)))
-        arrays = [
-            np.broadcast_to(a, lead + a.shape[a.ndim - d :]) for a, d in zip(arrays, depths, strict=True)
-        ]
+        arrays = [np.broadcast_to(a, lead + a.shape[a.ndim - d :]) for a, d in zip(arrays, depths, strict=True)]
         if 0 in lead and not self.otypes:
             raise ValueError("cannot call `vectorize` on size 0 inputs unless `otypes` is set")
         rows = []

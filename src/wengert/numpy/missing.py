@@ -168,6 +168,4 @@ def nanstd(
     correction: Any = MISSING,
 ) -> Any:
     """Same as `numpy.nanstd`; where all values are equal the derivative is 0."""
-    return store(
-        root(nanvar(a, axis, dtype, None, ddof, keepdims, where=where, mean=mean, correction=correction)), out
-    )
+    return store(root(nanvar(a, axis, dtype, None, ddof, keepdims, where=where, mean=mean, correction=correction)), out)

@@ -23,8 +23,7 @@ def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> A
             axes = tuple(range(x.ndim))
             return keep(_euclidean(x, axes), x, axes, keepdims)
         axis = tuple(range(x.ndim))
-    axes = (axis,) if isinstance(axis, int | np.integer) else tuple(axis)
-    axes = tuple(normalize_axis(int(i), x.ndim) for i in axes)
+    axes = tuple(normalize_axis(int(i), x.ndim) for i in ([axis] if np.ndim(axis) == 0 else axis))
     if len(axes) == 1:
         return keep(vector_norm_along(x, axes, 2 if ord is None else ord), x, axes, keepdims)
     if len(axes) != 2:

@@ -205,9 +205,9 @@ def unique(
 ) -> Any:
     """Same as `numpy.unique`; a value has the derivative of its first occurrence."""
     ar = as_array(ar)
-    _, first, *others = np.unique(
-        plain(ar), True, return_inverse, return_counts, axis=axis, equal_nan=equal_nan
-    )
+    of_numbers: Any = np.unique
+    found = of_numbers(plain(ar), True, return_inverse, return_counts, axis, equal_nan=equal_nan)
+    first, others = found[1], found[2:]
     values = take(ar, first, axis)
     found = (values, *((first,) if return_index else ()), *others)
     return values if len(found) == 1 else found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,12 @@ from ..recording import Traced
 from ._register import as_array, to_dtype
 
 _COPIES = ("edge", "reflect", "symmetric", "wrap")
-_STATISTICS = {"mean": np.mean, "maximum": np.max, "minimum": np.min, "median": np.median}
+_STATISTICS: dict[str, Callable[..., Any]] = {
+    "mean": np.mean,
+    "maximum": np.max,
+    "minimum": np.min,
+    "median": np.median,
+}
 _KNOWN = {
     **{mode: {"reflect_type"} if mode in ("reflect", "symmetric") else set() for mode in _COPIES},
     **{mode: {"stat_length"} for mode in _STATISTICS},

@@ -1,8 +1,8 @@
 """Evaluation of `numpy.polynomial` series, differentiable in the point and in the coefficients.
 
 The functions of `numpy.polynomial` accept a tensor as the point, with a plain vector of coefficients; its classes
-accept none. Here are both: `polyval`, `chebval`, `legval`, `lagval`, `hermval`, `hermeval` with NumPy's
-signatures, and `evaluate(p, x)` for an object such as `np.polynomial.Chebyshev(...)`.
+accept none. Here are both: `polyval`, `chebval`, `legval`, `lagval`, `hermval`, `hermeval`, `polyval2d` and
+`polygrid2d` with NumPy's signatures, and `evaluate(p, x)` for an object such as `np.polynomial.Chebyshev(...)`.
 """
 
 from __future__ import annotations
@@ -11,10 +11,21 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from numpy.polynomial import polynomial as _series_of_powers
 
-from ._register import as_array, as_float
+from ._register import as_array, as_float, implements
 
-__all__ = ["chebval", "evaluate", "hermeval", "hermval", "lagval", "legval", "polyval"]
+__all__ = [
+    "chebval",
+    "evaluate",
+    "hermeval",
+    "hermval",
+    "lagval",
+    "legval",
+    "polygrid2d",
+    "polyval",
+    "polyval2d",
+]
 
 # The recurrence P[k + 1] = (a[k] x + b[k]) P[k] + g[k] P[k - 1] of each family, from P[0] = 1.
 # References: NIST Digital Library of Mathematical Functions, section 18.9.
@@ -61,6 +72,21 @@ legval = _series("legval", "Legendre")
 lagval = _series("lagval", "Laguerre")
 hermval = _series("hermval", "Hermite")
 hermeval = _series("hermeval", "HermiteE")
+
+
+@implements(_series_of_powers.polyval2d)
+def polyval2d(x: Any, y: Any, c: Any) -> Any:
+    """Same as `numpy.polynomial.polynomial.polyval2d`."""
+    x, y = as_float(x), as_float(y)
+    if x.shape != y.shape:
+        raise ValueError("x, y are incompatible")
+    return polyval(y, polyval(x, c), tensor=False)
+
+
+@implements(_series_of_powers.polygrid2d)
+def polygrid2d(x: Any, y: Any, c: Any) -> Any:
+    """Same as `numpy.polynomial.polynomial.polygrid2d`."""
+    return polyval(y, polyval(x, c))
 
 
 def evaluate(p: Any, x: Any) -> Any:

@@ -157,9 +157,7 @@ def polyint(p: Any, m: int = 1, k: Any = None) -> Any:
 
 
 @implements(np.polyfit)
-def polyfit(
-    x: Any, y: Any, deg: int, rcond: Any = None, full: bool = False, w: Any = None, cov: Any = False
-) -> Any:
+def polyfit(x: Any, y: Any, deg: int, rcond: Any = None, full: bool = False, w: Any = None, cov: Any = False) -> Any:
     """Same as `numpy.polyfit`, differentiable in the points, the values and the weights."""
     order = int(deg) + 1
     x, y = as_float(x) + 0.0, as_float(y) + 0.0
@@ -198,5 +196,3 @@ def polyfit(
         deviation = right - left @ fitted
         factor = np.sum(deviation * deviation, axis=0) / (x.shape[0] - order)
     return fitted, base * factor if y.ndim == 1 else base[:, :, None] * factor
-
-

@@ -86,7 +86,9 @@ def tensordot(a: Any, b: Any, axes: Any = 2) -> Any:
     labels_b = list(range(a.ndim, a.ndim + b.ndim))
     for i, j in zip(axes_a, axes_b, strict=True):
         labels_b[j] = labels_a[i]
-    out = [x for i, x in enumerate(labels_a) if i not in axes_a] + [x for j, x in enumerate(labels_b) if j not in axes_b]
+    out = [x for i, x in enumerate(labels_a) if i not in axes_a] + [
+        x for j, x in enumerate(labels_b) if j not in axes_b
+    ]
     return contract(a, b, a=tuple(labels_a), b=tuple(labels_b), out=tuple(out))
 
 
@@ -190,7 +192,7 @@ def einsum(*operands: Any, out: Any = None, optimize: Any = True, **options: Any
             a, la = _sum_lonely(a, la, later | set(lb))
             b, lb = _sum_lonely(b, lb, later | set(la))
             merged = tuple(i for i in la if i in later) + tuple(i for i in lb if i in later and i not in la)
-            sizes = {}
+            sizes: dict[int, int] = {}
             for x, ls in ((a, la), (b, lb)):
                 for i, n in zip(ls, x.shape, strict=True):
                     sizes[i] = n if sizes.get(i, 1) == 1 else sizes[i]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
@@ -23,9 +24,7 @@ from .shaping import take_slice
 _IGNORED = frozenset(("casting", "order", "subok"))  # they change no number
 
 
-def call_ufunc(
-    ufunc: np.ufunc, method: str, inputs: tuple[Any, ...], options: dict[str, Any], holders: int = 0
-) -> Any:
+def call_ufunc(ufunc: np.ufunc, method: str, inputs: tuple[Any, ...], options: dict[str, Any], holders: int = 0) -> Any:
     """Answer one `__array_ufunc__` call; `holders` is how many references the plain target of out= has.
 
     Raises
@@ -160,7 +159,7 @@ def _lonely_holders() -> int:
 
 # ---------------------------------------------------------------- methods of ufuncs
 
-_REDUCERS = {
+_REDUCERS: dict[Any, Any] = {
     np.add: np.sum,
     np.multiply: np.prod,
     np.maximum: np.max,
@@ -208,7 +207,9 @@ def _reduce(
     function = _function(ufunc)
     axes = normalize_axes(axis, array.ndim)
     if len(axes) > 1 and not _commutes(ufunc):
-        raise ValueError(f"reduction operation '{ufunc.__name__}' is not reorderable, so at most one axis may be specified")
+        raise ValueError(
+            f"reduction operation '{ufunc.__name__}' is not reorderable, so at most one axis may be specified"
+        )
     array = to_dtype(array, dtype)
     total = array
     for a in reversed(axes):
@@ -299,7 +300,7 @@ def _at(ufunc: np.ufunc, a: Any, indices: Any, b: Any = None) -> None:
         a[where] = function(old) if values is None else function(old, values[chosen])  # type: ignore[index]
 
 
-_METHODS = {
+_METHODS: dict[str, Callable[..., Any]] = {
     "__call__": _call,
     "reduce": _reduce,
     "accumulate": _accumulate,
@@ -331,6 +332,6 @@ def frexp(x: Any) -> tuple[Any, np.ndarray]:
     return np.ldexp(x, -exponent), exponent
 
 
-_clip = next(u for u in (getattr(np._core.umath, "clip", None),) if u is not None)  # the ufunc behind numpy.clip
-implements(_clip)(lambda x, low, high: apply(e.clip, (x, low, high)))
-implements(np._core.umath._ones_like, zero=True)(lambda x: np.ones_like(x))
+_UNNAMED: Any = np._core.umath
+implements(_UNNAMED.clip)(lambda x, low, high: apply(e.clip, (x, low, high)))
+implements(_UNNAMED._ones_like, zero=True)(lambda x: np.ones_like(x))

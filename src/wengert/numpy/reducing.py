@@ -133,7 +133,11 @@ def mean(
 
 
 def _divided(total: Any, count: Any) -> Any:
-    return total / count if isinstance(count, int) and count else np.divide(total, np.asarray(count, total.real.dtype) if isinstance(count, int) else count)
+    return (
+        total / count
+        if isinstance(count, int) and count
+        else np.divide(total, np.asarray(count, total.real.dtype) if isinstance(count, int) else count)
+    )
 
 
 @implements(np.average)
@@ -207,9 +211,7 @@ def std(
     correction: Any = MISSING,
 ) -> Any:
     """Same as `numpy.std`; where all values are equal the derivative is 0."""
-    return store(
-        root(var(a, axis, dtype, None, ddof, keepdims, where=where, mean=mean, correction=correction)), out
-    )
+    return store(root(var(a, axis, dtype, None, ddof, keepdims, where=where, mean=mean, correction=correction)), out)
 
 
 def squares(x: Any) -> Any:

@@ -16,8 +16,9 @@ for _function in (np.busday_count, np.busday_offset, np.datetime_as_string, np.i
 
 def advice_for(function: object) -> str:
     """Return what to use instead of a function that has no derivative rule; empty if there is nothing special."""
-    if isinstance(function, np.ufunc) and not function.types:  # NumPy's ufuncs on strings declare no loops
-        return _TEXTS
-    if getattr(function, "__module__", "") == "numpy.lib.recfunctions":
+    module = getattr(function, "__module__", "")
+    if module in ("numpy.strings", "numpy.char") or (isinstance(function, np.ufunc) and not function.types):
+        return _TEXTS  # NumPy's ufuncs on strings declare no loops
+    if module == "numpy.lib.recfunctions":
         return _RECORDS
     return REFUSED.get(function, "")

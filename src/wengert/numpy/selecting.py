@@ -58,7 +58,7 @@ def where(condition: Any, x: Any = MISSING, y: Any = MISSING, /) -> Any:
         raise ValueError("either both or neither of x and y should be given")
     if not isinstance(condition, Traced | np.ndarray | bool | np.bool):
         condition = as_array(condition)
-    if not isinstance(condition, bool) and condition.dtype != bool:  # type: ignore[union-attr]
+    if not isinstance(condition, bool) and condition.dtype != bool:
         condition = np.not_equal(condition, 0)
     x = as_array(x) if isinstance(x, list | tuple) else x
     y = as_array(y) if isinstance(y, list | tuple) else y
@@ -289,7 +289,10 @@ def select(condlist: Any, choicelist: Any, default: Any = 0) -> Any:
     if not len(condlist):
         raise ValueError("select with an empty condition list is not possible")
     choices = [as_array(c) for c in choicelist]
-    kind = np.result_type(*(c.dtype for c in choices), *([default] if np.ndim(default) == 0 and not isinstance(default, Traced) else [as_array(default).dtype]))
+    kind = np.result_type(
+        *(c.dtype for c in choices),
+        *([default] if np.ndim(default) == 0 and not isinstance(default, Traced) else [as_array(default).dtype]),
+    )
     result: Any = to_dtype(as_array(default), kind)
     for condition, choice in zip(reversed(condlist), reversed(choices), strict=True):
         condition = as_array(condition)
@@ -303,9 +306,7 @@ def select(condlist: Any, choicelist: Any, default: Any = 0) -> Any:
 def piecewise(x: Any, condlist: Any, funclist: Any, *args: Any, **kw: Any) -> Any:
     """Same as `numpy.piecewise`: each function sees only the elements where its condition holds."""
     x = as_array(x)
-    if not isinstance(condlist, list | tuple) or (
-        len(condlist) and np.ndim(plain(condlist[0])) == 0 and x.ndim
-    ):
+    if not isinstance(condlist, list | tuple) or (len(condlist) and np.ndim(plain(condlist[0])) == 0 and x.ndim):
         condlist = [condlist]
     conditions = [np.asarray(plain(c), bool) for c in condlist]
     if len(funclist) == len(conditions) + 1:

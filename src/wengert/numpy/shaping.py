@@ -282,14 +282,14 @@ def sliding_window_view(
 def tril(m: Any, k: int = 0) -> Any:
     """Same as `numpy.tril`."""
     m = as_array(m)
-    return where(np.tri(*m.shape[-2:], k=k, dtype=bool), m, np.zeros((), m.dtype))
+    return where(np.tri(m.shape[-2], m.shape[-1], k, bool), m, np.zeros((), m.dtype))
 
 
 @implements(np.triu)
 def triu(m: Any, k: int = 0) -> Any:
     """Same as `numpy.triu`."""
     m = as_array(m)
-    return where(~np.tri(*m.shape[-2:], k=k - 1, dtype=bool), m, np.zeros((), m.dtype))
+    return where(~np.tri(m.shape[-2], m.shape[-1], k - 1, bool), m, np.zeros((), m.dtype))
 
 
 def _square(arr: Any, least: int) -> tuple[int, ...]:

@@ -48,7 +48,12 @@ _DISCRETE: dict[str, Callable[[Any, Any], Any]] = {
     "inverted_cdf": lambda n, q: np.maximum(np.ceil(n * q) - 1, 0),
     "averaged_inverted_cdf": lambda n, q: np.where(n * q == np.floor(n * q), n * q - 0.5, np.floor(n * q)),
     "closest_observation": lambda n, q: np.maximum(
-        np.where((n * q - 0.5 == np.floor(n * q - 0.5)) & (np.floor(n * q - 0.5) % 2 == 1), n * q - 1.5, np.floor(n * q - 0.5)), 0
+        np.where(
+            (n * q - 0.5 == np.floor(n * q - 0.5)) & (np.floor(n * q - 0.5) % 2 == 1),
+            n * q - 1.5,
+            np.floor(n * q - 0.5),
+        ),
+        0,
     ),
 }
 
@@ -164,9 +169,7 @@ nanpercentile = _quantiles(np.nanpercentile, 100, True)
 
 
 def _medians(function: Any, skip_nan: bool) -> Any:
-    def handler(
-        a: Any, axis: Any = None, out: Any = None, overwrite_input: bool = False, keepdims: Any = False
-    ) -> Any:
+    def handler(a: Any, axis: Any = None, out: Any = None, overwrite_input: bool = False, keepdims: Any = False) -> Any:
         half = as_float(a).real.dtype.type(0.5)
         return store(_quantile(a, half, axis, "linear", None, keepdims is True, skip_nan), out)
 

@@ -32,7 +32,7 @@ def _target(array: Any, name: str) -> Any:
 def copyto(dst: Any, src: Any, casting: Any = "same_kind", where: Any = True) -> None:
     """Same as `numpy.copyto`; the destination must be a tensor if the source is tracked."""
     if not isinstance(dst, Traced) and not _tracked(src):
-        np.copyto(dst, plain(src), casting, plain(where))  # type: ignore[arg-type]
+        np.copyto(dst, plain(src), casting, plain(where))
         return
     dst, src = _target(dst, "copyto"), as_array(src)
     if not np.can_cast(src.dtype, dst.dtype, casting):
@@ -166,6 +166,4 @@ class FlatIterator:
         return np.copy(np.ravel(self.base))
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
-        return np.ravel(self.base).__array__(dtype, copy)
-
-
+        return np.ravel(self.base).__array__(dtype, copy)  # type: ignore[call-overload]  # a tensor, not an array

@@ -49,6 +49,7 @@ class Primitive:
 
     __slots__ = (
         "abstract",
+        "accumulate",
         "batch",
         "evaluate",
         "family",
@@ -95,11 +96,15 @@ class Primitive:
         self.kept2: list[Any] = [None] * 4
         # Elementwise primitives only; see there.
         self.partials: tuple[Any, ...] = ()
+        # `(cotangents, line, needs) -> None`: for the eager reverse pass on plain arrays, to add into what is there
+        # where `vjp` would have to make arrays of the full size.
+        self.accumulate: Callable[..., None] | None = None
         self.plain = False
         if register:
             REGISTRY[name] = self
 
     def __call__(self, *args: Any, **params: Any) -> Any:
+        """Apply to arrays or tensors."""
         for arg in args:
             if isinstance(arg, Traced):
                 return apply(self, args, params or NO_PARAMS)
@@ -123,11 +128,13 @@ class Primitive:
 
 
     def what_is_kept1(self) -> Any:
+        """Return the same for a single tracked argument: (keep it, keep the result)."""
         kept = self.what_is_kept(1, 1)
         self.kept1 = DISCRETE if kept is False else (0 not in kept[0], kept[1])
         return self.kept1
 
     def what_is_kept2(self, mask: int) -> Any:
+        """Return the same for two arguments: (keep the first, keep the second, keep the result)."""
         kept = self.what_is_kept(mask, 2)
         self.kept2[mask] = DISCRETE if kept is False else (0 not in kept[0], 1 not in kept[0], kept[1])
         return self.kept2[mask]
@@ -150,6 +157,7 @@ def _reads_everything(i: int, count: int) -> set[Any]:
 
 
 def reads_nothing(i: int, count: int) -> set[Any]:
+    """Say that the rules read no argument: those of linear primitives."""
     return set()
 
 
@@ -217,13 +225,16 @@ def shape_of(x: Any) -> tuple[int, ...]:
 
 
 def ndim_of(x: Any) -> int:
+    """Return the number of axes."""
     return len(shape_of(x))
 
 
 def dtype_of(x: Any) -> Any:
     """Return the dtype, or the Python type of a scalar, which NumPy's promotion treats as weak."""
-    if isinstance(x, Traced | Line | np.ndarray | np.generic):
+    if isinstance(x, Line | np.ndarray | np.generic):
         return x.dtype
+    if isinstance(x, Traced):  # not its own `dtype`: a framework's spelling has dtypes of its own
+        return x._data.dtype if x._data is not None else x._line.dtype  # type: ignore[union-attr]
     kind = type(x)
     if kind is float or kind is int or kind is complex:
         return kind
@@ -254,6 +265,7 @@ def broadcast_shape(*shapes: tuple[int, ...]) -> tuple[int, ...]:
 
 
 def is_complex(x: Any) -> bool:
+    """Whether an argument is complex, by its dtype."""
     dtype = dtype_of(x)
     return dtype is complex or (not isinstance(dtype, type) and dtype.kind == "c")
 

@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 
 from ..errors import ShapeError
-from .base import Primitive, is_complex, result_dtype, shape_of
+from .base import Primitive, result_dtype, shape_of
+from .pointwise import conjugate_of
 
 Labels = tuple[int, ...]
 
@@ -89,8 +90,8 @@ def _contracted(x: Any, y: Any, a: Labels, b: Labels, out: Labels) -> tuple[tupl
 def _vjp(
     ct: Any, _out: Any, x: Any, y: Any, needs: Sequence[bool], a: Labels, b: Labels, out: Labels
 ) -> tuple[Any, ...]:
-    by_x = contract(ct, np.conjugate(y) if is_complex(y) else y, a=out, b=b, out=a) if needs[0] else None
-    by_y = contract(np.conjugate(x) if is_complex(x) else x, ct, a=a, b=out, out=b) if needs[1] else None
+    by_x = contract(ct, conjugate_of(y), a=out, b=b, out=a) if needs[0] else None
+    by_y = contract(conjugate_of(x), ct, a=a, b=out, out=b) if needs[1] else None
     return by_x, by_y
 
 
@@ -110,7 +111,7 @@ def _batch(
     )
 
 
-contract = Primitive(
+contract: Primitive = Primitive(
     "contract",
     _contract,
     abstract=_contracted,

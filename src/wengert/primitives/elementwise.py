@@ -7,6 +7,7 @@ partial states the convention; docs/explanation/kinks.md lists them all.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -81,7 +82,16 @@ subtract = elementwise(np.subtract, 1, -1)
 negative = elementwise(np.negative, -1)
 positive = elementwise(np.positive, 1)
 multiply = elementwise(np.multiply, lambda _out, _x, y: y, lambda _out, x, _y: x)
-divide = elementwise(np.divide, lambda _out, _x, y: 1 / y, lambda out, _x, y: -out / y)
+
+
+def _by_dividend(_out: Any, _x: Any, y: Any) -> Any:
+    try:
+        return 1 / y
+    except ZeroDivisionError:  # a Python number; an array's is infinite
+        return math.copysign(math.inf, y)
+
+
+divide = elementwise(np.divide, _by_dividend, lambda out, _x, y: -out / y)
 # The quotient as NumPy rounds it: floor(x / y) can be one too many just below a multiple.
 remainder = elementwise(np.remainder, 1, lambda _out, x, y: -np.floor_divide(x, y))
 fmod = elementwise(np.fmod, 1, lambda out, x, y: -np.rint((x - out) / y))
@@ -90,7 +100,8 @@ floor_divide = elementwise(np.floor_divide, None, None)
 
 def _power_by_base(_out: Any, x: Any, y: Any) -> Any:
     """Return y x^(y-1). The exponent is rounded; what is lost is made up for by x^e = 1 + e log(x)."""
-    if isinstance(y, Traced | np.ndarray | Line):
+    is_array: bool = isinstance(y, Traced | np.ndarray | Line)
+    if is_array:
         lower = y - 1
         power = x ** np.where(y == 0, 1, lower)
         if dtype_of(lower).kind == "f":
@@ -106,10 +117,10 @@ def _power_by_base(_out: Any, x: Any, y: Any) -> Any:
     if isinstance(y, int | np.integer | complex | np.complexfloating) or is_complex(x):
         return y * x ** (y - 1)
     real = x.dtype.type if x.dtype.kind == "f" else np.float64  # NumPy rounds a Python number to that
-    y = real(y)
-    lower = real(y - 1)
-    power = y * x ** float(lower)
-    lost = float(y) - (float(lower) + 1)
+    exponent: Any = real(y)
+    lower = real(exponent - 1)
+    power = exponent * x ** float(lower)
+    lost = float(exponent) - (float(lower) + 1)
     return power if lost == 0 else power * (1 + lost * np.log(np.where(x == 0, 1, x)))
 
 

@@ -10,11 +10,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from math import prod
+from sys import getrefcount
 from typing import Any
 
 import numpy as np
 
 from ..errors import ShapeError
+from ..recording import Traced
 from .base import Primitive, broadcast_shape, dtype_of, reads_nothing, result_dtype, shape_of
 
 ARRAY = "array"
@@ -54,7 +56,7 @@ def _reshaped(x: Any, shape: tuple[int, ...]) -> tuple[tuple[int, ...], Any]:
     return shape, x.dtype
 
 
-reshape = linear(
+reshape: Primitive = linear(
     "reshape",
     lambda x, shape: np.reshape(x, shape),
     transpose=lambda ct, x, shape: reshape(ct, shape=x.shape),
@@ -71,7 +73,7 @@ def inverse_axes(axes: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(inverse)
 
 
-transpose = linear(
+transpose: Primitive = linear(
     "transpose",
     lambda x, axes: np.transpose(x, axes),
     transpose=lambda ct, x, axes: transpose(ct, axes=inverse_axes(axes)),
@@ -90,7 +92,7 @@ def _broadcasts(x: Any, shape: tuple[int, ...]) -> tuple[tuple[int, ...], Any]:
     return shape, result_dtype(x)
 
 
-broadcast_to = linear(
+broadcast_to: Primitive = linear(
     "broadcast_to",
     lambda x, shape: np.broadcast_to(x, shape),
     transpose=lambda ct, x, shape: ct,  # the driver of the reverse pass undoes broadcasting
@@ -134,7 +136,7 @@ def _spread(size: int, batched: Sequence[bool], arrays: Sequence[Any]) -> list[A
     ]
 
 
-concatenate = Primitive(
+concatenate: Primitive = Primitive(
     "concatenate",
     lambda *arrays, axis: np.concatenate(arrays, axis),
     abstract=_concatenated,
@@ -158,7 +160,7 @@ def _unstack(ct: Any, _out: Any, *arrays: Any, needs: Sequence[bool], axis: int)
     return tuple(index(ct, spec=(*full, i)) if need else None for i, need in enumerate(needs))
 
 
-stack = Primitive(
+stack: Primitive = Primitive(
     "stack",
     lambda *arrays, axis: np.stack(arrays, axis),
     abstract=_stacked,
@@ -282,7 +284,7 @@ def _index_batch(size: int, batched: Sequence[bool], x: Any, *arrays: Any, spec:
     return result if axes == tuple(range(len(axes))) else transpose(result, axes=axes)
 
 
-index = linear(
+index: Primitive = linear(
     "index",
     lambda x, *arrays, spec: x[real_index(spec, arrays)],
     transpose=lambda ct, x, *arrays, spec: index_add(ct, *arrays, spec=spec, shape=x.shape),
@@ -294,10 +296,14 @@ index = linear(
 def _index_add(v: Any, *arrays: Any, spec: Spec, shape: tuple[int, ...]) -> Any:
     out = np.zeros(shape, v.dtype)
     where = real_index(spec, arrays)
-    if arrays:
-        np.add.at(out, where, v)
-    else:
+    if not arrays:
         out[where] = v
+    elif len(shape) > 1 and v.size * 32 > out.size:
+        # NumPy adds at flat places ten times as fast as at rows and columns; finding them costs a pass over `out`.
+        places = np.arange(out.size).reshape(shape)[where]
+        np.add.at(out.reshape(-1), places.ravel(), v.ravel())
+    else:
+        np.add.at(out, where, v)
     return out
 
 
@@ -312,7 +318,45 @@ def _index_add_batch(
     return index_add(v, *arrays_, spec=spec, shape=(size, *shape))
 
 
-index_add = linear(
+def _index_accumulate(cotangents: dict[Any, Any], line: Any, needs: Sequence[bool]) -> None:
+    """Add a part's cotangent in place to that of the whole: reading n elements one by one costs n, not n^2."""
+    cotangent = cotangents.pop(line, None)
+    if cotangent is None or not needs[0]:
+        return
+    parent, arrays, spec = line.inputs[0], line.values[1:], line.params["spec"]
+    known = cotangents.get(parent)
+    if known is None:
+        cotangents[parent] = _index_add(cotangent, *arrays, spec=spec, shape=parent.shape)
+    elif _is_free(known) and getrefcount(known) <= _HELD_BY_DICT:
+        where = real_index(spec, arrays)
+        if arrays:
+            np.add.at(known, where, cotangent)
+        else:
+            known[where] += cotangent
+    else:
+        cotangents[parent] = known + _index_add(cotangent, *arrays, spec=spec, shape=parent.shape)
+
+
+def _is_free(array: Any) -> bool:
+    """Whether an array's memory is its own and may be written to, if nobody else holds the array."""
+    return type(array) is np.ndarray and array.base is None and array.flags.writeable
+
+
+def _count_holders() -> tuple[int, int, int]:
+    """Count the holders of an array that only a dict and a name refer to, only a name, only a list."""
+    held = {0: np.zeros(1)}
+    array = held.get(0)
+    in_dict = getrefcount(array)
+    array = held.pop(0)
+    listed = [np.zeros(1)]
+    return in_dict, getrefcount(array), getrefcount(listed[0])
+
+
+_HELD_BY_DICT, _HELD_BY_NAME, _HELD_BY_LIST = _count_holders()
+
+index.accumulate = _index_accumulate
+
+index_add: Primitive = linear(
     "index_add",
     _index_add,
     transpose=lambda ct, v, *arrays, spec, shape: index(ct, *arrays, spec=spec),
@@ -362,8 +406,38 @@ def _index_set_vjp(
 
 
 def _index_set_jvp(tangents: Sequence[Any], _out: Any, x: Any, v: Any, *arrays: Any, spec: Spec) -> Any:
+    if _is_free(tangents[0]) and getrefcount(tangents[0]) <= _HELD_BY_LIST and type(tangents) is list:
+        # Nobody will read the old tangent: write to it.
+        tv = tangents[1]
+        if not isinstance(tv, Traced) and not any(isinstance(a, Traced) for a in arrays):
+            assign(tangents[0], 0 if tv is None else tv, arrays, spec)
+            return tangents[0]
     tx, tv = _zeros_for(tangents[:2], (x, v))
     return index_set(tx, tv, *arrays, spec=spec)
+
+
+def _index_set_accumulate(cotangents: dict[Any, Any], line: Any, needs: Sequence[bool]) -> None:
+    """Hand the written part's cotangent to the value and erase it in place: filling n elements costs n, not n^2."""
+    cotangent = cotangents.pop(line, None)
+    if cotangent is None:
+        return
+    arrays, spec = line.values[2:], line.params["spec"]
+    where = real_index(spec, arrays)
+    target, value = line.inputs[:2]
+    if needs[1]:
+        part = np.array(cotangent[where])
+        if arrays:
+            part = np.where(_winners(line.shape, part, arrays, spec), part, 0)
+        if part.dtype != value.dtype:
+            part = part.astype(value.dtype)
+        known = cotangents.get(value)
+        cotangents[value] = part if known is None else known + part
+    if needs[0]:
+        if not _is_free(cotangent) or getrefcount(cotangent) > _HELD_BY_NAME:
+            cotangent = np.array(cotangent)
+        cotangent[where] = 0
+        known = cotangents.get(target)
+        cotangents[target] = cotangent if known is None else known + cotangent
 
 
 def _index_set_batch(size: int, batched: Sequence[bool], x: Any, v: Any, *arrays: Any, spec: Spec) -> Any:
@@ -374,7 +448,7 @@ def _index_set_batch(size: int, batched: Sequence[bool], x: Any, v: Any, *arrays
     return index_set(x, v, *arrays_, spec=spec)
 
 
-index_set = Primitive(
+index_set: Primitive = Primitive(
     "index_set",
     _index_set,
     abstract=lambda x, v, *arrays, spec: (x.shape, x.dtype),
@@ -385,6 +459,7 @@ index_set = Primitive(
     family="reindexing",
 )
 """A copy of `x` whose indexed part is `v`, which has exactly the indexed part's shape."""
+index_set.accumulate = _index_set_accumulate
 
 
 def normalize_index(key: Any, shape: tuple[int, ...]) -> tuple[Spec, list[Any]]:
@@ -422,7 +497,7 @@ def normalize_index(key: Any, shape: tuple[int, ...]) -> tuple[Spec, list[Any]]:
                 if part.size == 0 and part.dtype.kind == "f":
                     part = part.astype(np.intp)
                 kind = part.dtype
-            if kind == bool:
+            if kind == np.dtype(bool):
                 flags = part.numpy() if hasattr(part, "numpy") else np.asarray(part)
                 expected = shape[consumed : consumed + flags.ndim]
                 fits = len(expected) == flags.ndim and all(

@@ -15,7 +15,7 @@ from .linalg_solve import (
     solve,
     triangular_solve,
 )
-from .linalg_spectral import eig, eigh, qr, svd
+from .linalg_spectral import eig, eigh, lu_factor, permutation, qr, svd
 from .matrix_function import banded_solve, matrix_function, sylvester
 
 __all__ = [
@@ -29,7 +29,9 @@ __all__ = [
     "floating_dtype",
     "inv",
     "least_squares",
+    "lu_factor",
     "matrix_function",
+    "permutation",
     "pinv",
     "qr",
     "slogdet",

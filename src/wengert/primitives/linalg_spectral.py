@@ -401,3 +401,85 @@ qr = Primitive(
     family="linalg",
 )
 """Orthonormal columns and an upper triangle with a real diagonal, for matrices that are not wider than high."""
+
+# ---------------------------------------------------------------- lu
+
+
+def _lu(a: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    from scipy.linalg import lu_factor
+
+    if a.ndim == 2:
+        lu, pivots = lu_factor(a, check_finite=False)
+        return lu, pivots
+    parts = [lu_factor(m, check_finite=False) for m in a.reshape(-1, *a.shape[-2:])]
+    return (
+        np.reshape([lu for lu, _ in parts], a.shape).astype(floating_dtype(a), copy=False),
+        np.reshape([pivots for _, pivots in parts], a.shape[:-1]).astype(np.int32),
+    )
+
+
+def _lu_shape(a: Any) -> tuple[Any, Any]:
+    square(shape_of(a), "lu_factor")
+    return (shape_of(a), shape_of(a)[:-1]), (floating_dtype(a), np.dtype(np.int32))
+
+
+def rows_of(pivots: Any) -> np.ndarray:
+    """Return the permutation that LAPACK's row exchanges make. pivots: (..., n)"""
+    pivots = np.asarray(pivots)
+    rows = np.broadcast_to(np.arange(pivots.shape[-1]), pivots.shape).copy()
+    for place in np.ndindex(pivots.shape[:-1]):
+        row = rows[place]
+        for i, j in enumerate(pivots[place]):
+            row[i], row[j] = row[j], row[i]
+    return rows
+
+
+permutation = Primitive(
+    "permutation",
+    rows_of,
+    abstract=lambda pivots: (shape_of(pivots), np.dtype(np.intp)),
+    vjp=None,
+    jvp=None,
+    batch=lambda size, batched, pivots: permutation(pivots),
+    family="linalg",
+)
+"""The order of rows that exchanges of rows lead to."""
+
+
+def _factors(lu: Any) -> tuple[Any, Any]:
+    return np.tril(lu, -1) + eye_like(lu), np.triu(lu)
+
+
+def _lu_vjp(ct: Any, out: Any, a: Any, needs: Sequence[bool]) -> tuple[Any, ...]:
+    """The transpose of `_lu_jvp`."""
+    if ct[0] is None:
+        return (None,)
+    low, up = _factors(pick(out, position=0))
+    inner = np.tril(adjoint(low) @ np.tril(ct[0], -1), -1) + np.triu(np.triu(ct[0]) @ adjoint(up))
+    left = triangular_solve(adjoint(low), inner, lower=False, unit=True)
+    both = adjoint(triangular_solve(up, adjoint(left), lower=False, unit=False))
+    order = np.argsort(permutation(pick(out, position=1)), axis=-1)
+    return (np.take_along_axis(both, np.expand_dims(order, -1), axis=-2),)
+
+
+def _lu_jvp(tangents: Sequence[Any], out: Any, a: Any) -> Any:
+    """Walter and Lehmann, "Algorithmic differentiation of linear algebra functions", 2013; the pivots are constant."""
+    low, up = _factors(pick(out, position=0))
+    order = permutation(pick(out, position=1))
+    t = np.take_along_axis(tangents[0], np.expand_dims(order, -1), axis=-2)
+    left = triangular_solve(low, t, lower=True, unit=True)
+    inner = adjoint(triangular_solve(adjoint(up), adjoint(left), lower=True, unit=False))
+    return low @ np.tril(inner, -1) + np.triu(inner) @ up, None
+
+
+lu_factor = Primitive(
+    "lu_factor",
+    _lu,
+    abstract=_lu_shape,
+    vjp=_lu_vjp,
+    jvp=_lu_jvp,
+    batch=lambda *args: _along(lu_factor)(*args),
+    reads=lambda i, count: {"out"},
+    family="linalg",
+)
+"""The two triangles of a square matrix in one, and its row exchanges, as `scipy.linalg.lu_factor` returns them."""

@@ -35,7 +35,7 @@ from .base import (
 )
 
 _BOOL = np.dtype(bool)
-_FUNCTION = type(lambda: None)
+_FUNCTION: Any = type(lambda: None)
 Partial = Callable[..., Any] | complex | None
 
 # NumPy ufunc -> primitive, filled by the declarations in `elementwise` (and `special`).
@@ -99,11 +99,9 @@ class Elementwise(Primitive):
                 result.append(None)
             elif self.wirtinger is not None and is_complex(arg):
                 by_z, by_conjugate = (slope_of(f, out, args, params) for f in self.wirtinger)
-                result.append(
-                    plus(times(cotangent, _conjugate(by_z)), times(np.conjugate(cotangent), by_conjugate))
-                )
+                result.append(plus(times(cotangent, conjugate_of(by_z)), times(np.conjugate(cotangent), by_conjugate)))
             else:
-                result.append(times(cotangent, _conjugate(slope_of(partial, out, args, params))))
+                result.append(times(cotangent, conjugate_of(slope_of(partial, out, args, params))))
         return tuple(result)
 
     def _jvp(self, tangents: Sequence[Any], out: Any, *args: Any, **params: Any) -> Any:
@@ -128,8 +126,9 @@ def slope_of(partial: Partial, out: Any, args: Sequence[Any], params: dict[str, 
     return partial(out, *args, **params) if callable(partial) else partial
 
 
-def _conjugate(slope: Any) -> Any:
-    return np.conjugate(slope) if slope is not None and is_complex(slope) else slope
+def conjugate_of(x: Any) -> Any:
+    """Return the conjugate; real numbers and None as they are, without a copy."""
+    return np.conjugate(x) if x is not None and is_complex(x) else x
 
 
 def times(cotangent: Any, slope: Any) -> Any:
@@ -192,6 +191,7 @@ class Discrete(Elementwise):
         super().__init__(function, *(None,) * getattr(function, "nin", 1), **options)
 
     def what_is_kept(self, mask: int, count: int) -> Any:
+        """Return False: no line is wanted."""
         self.kept[mask, count] = False
         return False
 

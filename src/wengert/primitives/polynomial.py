@@ -60,9 +60,7 @@ def _jvp(tangents: Sequence[Any], out: Any, p: Any) -> Any:
     return -moved / _slopes(out, p)
 
 
-
-
-roots = Primitive(
+roots: Primitive = Primitive(
     "roots",
     _evaluate,
     abstract=lambda p: ((*p.shape[:-1], p.shape[-1] - 1), np.result_type(result_dtype(p), np.complex64)),

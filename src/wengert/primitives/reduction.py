@@ -13,6 +13,7 @@ import numpy as np
 
 from .base import Primitive, dtype_of, reads_nothing, result_dtype, shape_of
 from .indexing import broadcast_to, concatenate, index, linear, reshape
+from .pointwise import conjugate_of, scale
 
 Axes = tuple[int, ...]
 
@@ -39,7 +40,7 @@ def _sum_dtype(x: Any, dtype: np.dtype | None = None) -> np.dtype:
 
 
 # `sum` is its own jvp; the transpose of a sum is a broadcast.
-sum_ = linear(
+sum_: Primitive = linear(
     "sum",
     lambda x, axis: np.add.reduce(x, axis=axis),
     transpose=lambda ct, x, axis: broadcast_to(expand(ct, x, axis), shape=x.shape),
@@ -100,12 +101,12 @@ def _others(x: Any, axis: Axes) -> Any:
     return np.transpose(np.reshape(before * after, moved.shape), inverse)
 
 
-prod_ = Primitive(
+prod_: Primitive = Primitive(
     "prod",
     lambda x, axis: np.multiply.reduce(x, axis=axis),
     abstract=lambda x, axis: (_reduced(x, axis), _sum_dtype(x)),
-    vjp=lambda ct, _out, x, needs, axis: (expand(ct, x, axis) * np.conjugate(_others(x, axis)),),
-    jvp=lambda tangents, _out, x, axis: sum_(tangents[0] * _others(x, axis), axis=axis),
+    vjp=lambda ct, _out, x, needs, axis: (scale(expand(ct, x, axis), conjugate_of(_others(x, axis))),),
+    jvp=lambda tangents, _out, x, axis: sum_(scale(tangents[0], _others(x, axis)), axis=axis),
     batch=lambda size, batched, x, axis: prod_(x, axis=_shift(axis)),
     reads=lambda i, count: {0},
     family="reduction",
@@ -119,7 +120,7 @@ def _flip(x: Any, axis: int) -> Any:
     return index(x, spec=(*((None, None, None),) * axis, (None, None, -1)))
 
 
-cumsum = linear(
+cumsum: Primitive = linear(
     "cumsum",
     lambda x, axis: np.cumsum(x, axis=axis),
     transpose=lambda ct, x, axis: _flip(cumsum(_flip(ct, axis), axis=axis), axis),
@@ -141,9 +142,9 @@ def affine_scan(slope: Any, offset: Any, axis: int) -> Any:
     while step < n:
         head, tail, start = (*full, (0, step, None)), (*full, (step, None, None)), (*full, (0, n - step, None))
         later = index(slope, spec=tail)
-        merged = later * index(offset, spec=start) + index(offset, spec=tail)
+        merged = scale(later, index(offset, spec=start)) + index(offset, spec=tail)
         offset = concatenate(index(offset, spec=head), merged, axis=axis)
-        slope = concatenate(index(slope, spec=head), later * index(slope, spec=start), axis=axis)
+        slope = concatenate(index(slope, spec=head), scale(later, index(slope, spec=start)), axis=axis)
         step *= 2
     return offset
 
@@ -157,8 +158,8 @@ def _cumprod_vjp(ct: Any, out: Any, x: Any, needs: Sequence[bool], axis: int) ->
     ones = np.ones((*x.shape[:axis], 1, *x.shape[axis + 1 :]), dtype_of(x))
     before = concatenate(ones, index(out, spec=(*full, (0, n - 1, None))), axis=axis)
     following = concatenate(index(x, spec=(*full, (1, None, None))), ones, axis=axis)
-    tail = _flip(affine_scan(_flip(np.conjugate(following), axis), _flip(ct, axis), axis), axis)
-    return (np.conjugate(before) * tail,)
+    tail = _flip(affine_scan(_flip(conjugate_of(following), axis), _flip(ct, axis), axis), axis)
+    return (scale(tail, conjugate_of(before)),)
 
 
 def _cumprod_jvp(tangents: Sequence[Any], out: Any, x: Any, axis: int) -> Any:
@@ -168,10 +169,10 @@ def _cumprod_jvp(tangents: Sequence[Any], out: Any, x: Any, axis: int) -> Any:
         return tangents[0]
     ones = np.ones((*x.shape[:axis], 1, *x.shape[axis + 1 :]), dtype_of(x))
     before = concatenate(ones, index(out, spec=(*((None, None, None),) * axis, (0, n - 1, None))), axis=axis)
-    return affine_scan(x, tangents[0] * before, axis)
+    return affine_scan(x, scale(tangents[0], before), axis)
 
 
-cumprod = Primitive(
+cumprod: Primitive = Primitive(
     "cumprod",
     lambda x, axis: np.cumprod(x, axis=axis),
     abstract=lambda x, axis: (x.shape, _sum_dtype(x)),
@@ -199,11 +200,10 @@ def _running(name: str, ufunc: np.ufunc) -> Primitive:
         return _running_max_index(np.where(fresh, places, 0), axis=axis)
 
     def take(values: Any, where: Any, axis: int) -> Any:
-        grids = [
+        return [
             where if a == axis else np.reshape(np.arange(m), (m,) + (1,) * (len(values.shape) - a - 1))
             for a, m in enumerate(values.shape)
         ]
-        return grids
 
     def vjp(ct: Any, out: Any, x: Any, needs: Sequence[bool], axis: int) -> tuple[Any, ...]:
         from .indexing import ARRAY, index_add
@@ -242,6 +242,7 @@ class Unrecorded(Primitive):
     __slots__ = ()
 
     def what_is_kept(self, mask: int, count: int) -> Any:
+        """Return False: no line is wanted."""
         self.kept[mask, count] = False
         return False
 

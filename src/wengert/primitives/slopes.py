@@ -17,7 +17,6 @@ from .base import is_complex
 from .pointwise import Elementwise, Partial, elementwise, like, ufunc_dtype
 
 
-
 def formula(name: str, function: Callable[..., Any], *partials: Partial) -> Elementwise:
     """Declare a primitive whose function is written with other primitives, so that it may be traced."""
 
@@ -31,6 +30,7 @@ def formula(name: str, function: Callable[..., Any], *partials: Partial) -> Elem
 
 # ---------------------------------------------------------------- one argument
 
+
 def _one_minus_square(x: Any) -> Any:
     """Return 1 - x^2 to one unit in the last place: the product is exact near 1, the square is small near 0."""
     return np.where(np.abs(x) < 0.5, 1 - x * x, (1 - x) * (1 + x))
@@ -39,9 +39,7 @@ def _one_minus_square(x: Any) -> Any:
 sqrt_slope = formula("sqrt_slope", lambda x: 0.5 / np.sqrt(x), lambda out, x: -0.5 * out / x)
 """sqrt'(x) = 1 / (2 sqrt(x))."""
 
-cbrt_slope = formula(
-    "cbrt_slope", lambda x: 1 / (3 * np.square(np.cbrt(x))), lambda out, x: (-2 / 3) * out / x
-)
+cbrt_slope = formula("cbrt_slope", lambda x: 1 / (3 * np.square(np.cbrt(x))), lambda out, x: (-2 / 3) * out / x)
 """cbrt'(x) = 1 / (3 cbrt(x)^2)."""
 
 # Not 1 + tan^2: a complex tangent tends to i, where that cancels.
@@ -118,7 +116,7 @@ def _sinc_derivative(x: Any, order: int) -> Any:
     return result.astype(np.result_type(x, np.float16))
 
 
-sinc_derivative = elementwise(
+sinc_derivative: Elementwise = elementwise(
     _sinc_derivative,
     lambda _out, x, order: sinc_derivative(x, order=order + 1),
     name="sinc_derivative",
@@ -142,7 +140,7 @@ def _share(x: Any, y: Any) -> Any:
     return np.where(x == y, 0.5, 1 / (1 + np.exp(difference) * (1 + error)))
 
 
-share = formula(
+share: Elementwise = formula(
     "share",
     _share,
     lambda out, x, y: out * share(y, x),
@@ -158,7 +156,7 @@ def _share2(x: Any, y: Any) -> Any:
     return np.where(x == y, 0.5, 1 / (1 + np.exp2(difference) * (1 + _LN2 * error)))
 
 
-share2 = formula(
+share2: Elementwise = formula(
     "share2",
     _share2,
     lambda out, x, y: _LN2 * (out * share2(y, x)),
@@ -172,7 +170,7 @@ def _radius(x: Any, y: Any) -> Any:
     return np.where(radius == 0, 1, radius)
 
 
-unit = formula(
+unit: Elementwise = formula(
     "unit",
     lambda x, y: x / _radius(x, y),
     lambda _out, x, y: np.square(unit(y, x)) / _radius(x, y),
@@ -186,7 +184,7 @@ def _polar(x: Any, y: Any) -> Any:
     return x / radius / radius
 
 
-polar = formula(
+polar: Elementwise = formula(
     "polar",
     _polar,
     lambda _out, x, y: ((y - x) / _radius(x, y)) * ((y + x) / _radius(x, y)) / _radius(x, y) / _radius(x, y),

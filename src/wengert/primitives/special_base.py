@@ -24,8 +24,11 @@ SEVERAL: dict[Any, Primitive] = {}
 
 def ufunc(name: str) -> Any:
     """Return a ufunc of `scipy.special` by its name, None if this SciPy has none."""
-    found = getattr(sp, name, None) or getattr(private, name, None)
-    return found if isinstance(found, np.ufunc) else None
+    for module in (sp, private):
+        found = getattr(module, name, None)
+        if isinstance(found, np.ufunc):
+            return found
+    return None
 
 
 def declare(name: str, *partials: Any, **options: Any) -> Any:

@@ -50,7 +50,7 @@ def normal_density(x: Any) -> Any:
 
 # ---------------------------------------------------------------- erfcx and its derivatives
 
-_TERMS = 60
+_TERMS = 100
 
 
 def _erfcx_derivative(x: Any, order: int) -> Any:
@@ -65,7 +65,7 @@ def _erfcx_derivative(x: Any, order: int) -> Any:
     for n in range(1, order + 1):
         previous, current = current, (previous - 2 * x * current) / (2 * n)
     if kind.kind != "c":
-        far = x > 1
+        far = x > 1.2
         if far.any():
             u = x[far] if x.ndim else x
             top = order + _TERMS
@@ -162,8 +162,8 @@ def _phase(x: Any, quarter: int) -> Any:
         return np.sin(np.pi / 2 * (np.square(x) + quarter))
     x = np.asarray(x)
     high = np.floor(x * 16) / 16
-    turn = np.fmod(high * high, 4) + (x - high) * (x + high) + quarter
-    return np.sin(np.pi / 2 * np.fmod(turn, 4)).astype(x.dtype if x.dtype.kind == "f" else float)
+    turn = np.fmod(high * high, 4) + quarter + (x - high) * (x + high)
+    return private._sinpi(0.5 * turn).astype(x.dtype if x.dtype.kind == "f" else float)
 
 
 fresnel_phase = formula(

@@ -48,19 +48,29 @@ def _at_pole(x: Any) -> Any:
     return np.equal(x, np.floor(np.real(x))) & (np.real(x) <= 0)
 
 
-def _rgamma_slope(out: Any, x: Any) -> Any:
+def _rgamma_derivative(x: Any) -> Any:
     """-digamma(x) / gamma(x); (-1)^n n! at the zeros x = -n."""
     pole = _at_pole(x)
     n = np.where(pole, -np.real(x), 0.0)
     limit = np.cos(np.pi * n) * sp.gamma(n + 1)
-    return np.where(pole, limit, -out * sp.digamma(np.where(pole, 1.0, x)))
+    return np.where(pole, limit, -sp.rgamma(x) * sp.digamma(np.where(pole, 1.0, x)))
 
+
+def _rgamma_second(out: Any, x: Any) -> Any:
+    """(digamma^2 - trigamma) / gamma; -2 (-1)^n n! digamma(n + 1) at x = -n."""
+    pole = _at_pole(x)
+    safe = np.where(pole, 1.0, x)
+    limit = -2 * out * sp.digamma(1 + np.where(pole, -np.real(x), 0.0))
+    return np.where(pole, limit, sp.rgamma(safe) * (np.square(sp.digamma(safe)) - polygamma(safe, order=1)))
+
+
+rgamma_derivative = formula("rgamma_derivative", _rgamma_derivative, _rgamma_second)
 
 _by_zeta_order = refused("zeta", "its first argument")
 declare("gamma", lambda out, x: out * sp.digamma(x))
 declare("gammaln", lambda _out, x: sp.digamma(x))
 declare("loggamma", lambda _out, x: sp.digamma(x))
-declare("rgamma", _rgamma_slope)
+declare("rgamma", lambda _out, x: rgamma_derivative(x))
 declare("digamma", lambda _out, x: polygamma(x, order=1))
 declare("gammasgn", None)
 declare("_zeta", _by_zeta_order, lambda _out, s, q: -s * private._zeta(s + 1.0, q))
@@ -206,4 +216,5 @@ for _name, _sign in (("nbdtr", 1.0), ("nbdtrc", -1.0)):
     )
 
 declare("kolmogorov", lambda _out, x: private._kolmogp(x))
+declare("_kolmogp", refused("kolmogorov", "its argument, a second time,"))
 declare("smirnov", refused("smirnov", "the number of samples"), lambda _out, n, x: private._smirnovp(n, x))

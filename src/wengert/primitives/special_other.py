@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import scipy.special as sp
 
-from .special_base import declare, declare_several, formula, refused
+from .special_base import declare, declare_several, formula, private, refused
 
 # ---------------------------------------------------------------- logistic
 
@@ -64,16 +64,25 @@ declare("cotdg", lambda _out, x: float(-np.pi / 180) / np.square(sp.sindg(x)))
 declare("radian", float(np.pi / 180), float(np.pi / 10800), float(np.pi / 648000))
 declare("_log1mexp", lambda _out, x: -1 / np.expm1(-x))
 declare("_log1pmx", lambda _out, x: -x / (1 + x))
-declare("_sinpi", lambda _out, x: np.pi * sp._ufuncs._cospi(x))
-declare("_cospi", lambda _out, x: -np.pi * sp._ufuncs._sinpi(x))
+declare("_sinpi", lambda _out, x: np.pi * private._cospi(x))
+declare("_cospi", lambda _out, x: -np.pi * private._sinpi(x))
 declare("powm1", lambda _out, x, y: y * x ** (y - 1.0), lambda _out, x, y: x ** (1.0 * y) * np.log(x))
-# exprel(x) = 1F1(1, 2, x)
-declare("exprel", lambda _out, x: 0.5 * sp.hyp1f1(2.0, 3.0, x))
+
+
+def _exprel_slope(out: Any, x: Any) -> Any:
+    """(exp(x) - exprel(x)) / x; where that cancels, exprel(x) = 1F1(1, 2, x)."""
+    near = np.abs(x) < 3
+    far = np.where(near, 3.0, x)
+    return np.where(near, 0.5 * sp.hyp1f1(2.0, 3.0, np.where(near, x, 0.0)), (np.exp(far) - out) / far)
+
+
+declare("exprel", _exprel_slope)
 
 
 def _boxcox_by_power(log: Any, power: Any) -> Any:
     """log^2 exprel'(power log): boxcox(x, p) = log(x) exprel(p log(x)), without cancellation at p = 0."""
-    return 0.5 * np.square(log) * sp.hyp1f1(2.0, 3.0, power * log)
+    t = power * log
+    return np.square(log) * _exprel_slope(sp.exprel(t), t)
 
 
 declare(
@@ -167,11 +176,19 @@ def _ellipe_second(slope: Any, m: Any) -> Any:
     return np.where(near, -3 * np.pi / 64 * sp.hyp2f1(1.5, 2.5, 3.0, np.where(near, m, 0.0)), by_equation)
 
 
+def _ellipkm1_second(slope: Any, p: Any) -> Any:
+    near = np.abs(p - 1) < _SERIES
+    far = np.where(near, 0.5, p)
+    by_equation = (0.25 * sp.ellipkm1(far) + (2 * far - 1) * slope) / (far * (1 - far))
+    return np.where(near, 9 * np.pi / 64 * sp.hyp2f1(2.5, 2.5, 3.0, np.where(near, 1 - p, 0.0)), by_equation)
+
+
 ellipk_slope = formula("ellipk_slope", lambda m: sp.elliprd(0.0, 1.0, 1 - m) / 6, _ellipk_second)
+ellipkm1_slope = formula("ellipkm1_slope", lambda p: -sp.elliprd(0.0, 1.0, p) / 6, _ellipkm1_second)
 ellipe_slope = formula("ellipe_slope", lambda m: -sp.elliprd(0.0, 1 - m, 1.0) / 6, _ellipe_second)
 declare("ellipk", lambda _out, m: ellipk_slope(m))
 declare("ellipe", lambda _out, m: ellipe_slope(m))
-declare("ellipkm1", lambda _out, p: -sp.elliprd(0.0, 1.0, p) / 6)
+declare("ellipkm1", lambda _out, p: ellipkm1_slope(p))
 
 
 def _reduced(phi: Any) -> tuple[Any, Any, Any, Any]:
@@ -208,7 +225,33 @@ declare(
     lambda _out, x, y, z: -sp.elliprd(x, z, y) / 6,
     lambda _out, x, y, z: -sp.elliprd(x, y, z) / 6,
 )
-declare("elliprc", lambda _out, x, y: -sp.elliprd(y, y, x) / 6, lambda _out, x, y: -sp.elliprd(x, y, y) / 3)
+
+
+def _mixed(by_x: Any, by_y: Any, x: Any, y: Any) -> Any:
+    """The second derivative of elliprc by x and y, from (elliprc - 1 / sqrt(x)) = 2 (y - x) by_x."""
+    equal = np.equal(x, y)
+    return np.where(equal, 0.1 * x**-2.5, (by_y - 2 * by_x) / np.where(equal, 1.0, 2 * (y - x)))
+
+
+def _by_x_again(out: Any, x: Any, y: Any) -> Any:
+    equal = np.equal(x, y)
+    return np.where(equal, 0.15 * x**-2.5, (3 * out + 0.5 * x**-1.5) / np.where(equal, 1.0, 2 * (y - x)))
+
+
+elliprc_by_x = formula(
+    "elliprc_by_x",
+    lambda x, y: -sp.elliprd(y, y, x) / 6,
+    _by_x_again,
+    lambda out, x, y: _mixed(out, elliprc_by_y(x, y), x, y),
+)
+elliprc_by_y = formula(
+    "elliprc_by_y",
+    lambda x, y: -sp.elliprd(x, y, y) / 3,
+    lambda out, x, y: _mixed(elliprc_by_x(x, y), out, x, y),
+    # homogeneous of degree -1/2
+    lambda out, x, y: -(1.5 * out + x * _mixed(elliprc_by_x(x, y), out, x, y)) / y,
+)
+declare("elliprc", lambda _out, x, y: elliprc_by_x(x, y), lambda _out, x, y: elliprc_by_y(x, y))
 
 
 def _elliprd_by_other(out: Any, x: Any, y: Any, z: Any) -> Any:
@@ -216,14 +259,19 @@ def _elliprd_by_other(out: Any, x: Any, y: Any, z: Any) -> Any:
     return (out - sp.elliprd(y, z, x)) / (2 * (z - x))
 
 
+def _part(out: Any, x: Any, y: Any, z: Any) -> Any:
+    """x times the derivative by x, which vanishes at 0."""
+    origin = np.equal(x, 0)
+    safe = np.where(origin, 0.5 * z, x)
+    return np.where(origin, 0.0, safe * _elliprd_by_other(out, safe, y, z))
+
+
 declare(
     "elliprd",
     lambda out, x, y, z: _elliprd_by_other(out, x, y, z),
     lambda out, x, y, z: _elliprd_by_other(out, y, x, z),
     # homogeneous of degree -3/2
-    lambda out, x, y, z: -(
-        1.5 * out + x * _elliprd_by_other(out, x, y, z) + y * _elliprd_by_other(out, y, x, z)
-    ) / z,
+    lambda out, x, y, z: -(1.5 * out + _part(out, x, y, z) + _part(out, y, x, z)) / z,
 )
 
 
@@ -275,7 +323,7 @@ declare(
 def _lower(function: Any, n: Any, *args: Any) -> Any:
     """The polynomial of degree n - 1, and 0 where n is 0."""
     constant = np.equal(n, 0)
-    return np.where(constant, 0.0, function(np.where(constant, 1, n) - 1.0, *args))
+    return np.where(constant, 0.0, function(np.where(constant, 1, n) - 1, *args))
 
 
 def _polynomial(name: str, *parameters: int) -> list[Any]:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import prod
 from typing import Any
+
+import numpy as np
 
 from .base import Primitive, dtype_of, reads_nothing, result_dtype, shape_of
 from .indexing import linear
 
-alias = linear(
+alias: Primitive = linear(
     "alias",
     lambda x: x,
     transpose=lambda ct, x: ct,
@@ -18,7 +21,7 @@ alias = linear(
 )
 """The same value as a fresh line: the input of an inner derivative, so that two derivatives never mix."""
 
-watch = linear(
+watch: Primitive = linear(
     "watch",
     lambda x: x,
     transpose=lambda ct, x: ct,
@@ -28,7 +31,7 @@ watch = linear(
 )
 """The same value as a fresh line from which on a tape watches it: only what is done with it later counts there."""
 
-stop_gradient = Primitive(
+stop_gradient: Primitive = Primitive(
     "stop_gradient",
     lambda x: x,
     abstract=lambda x: (shape_of(x), result_dtype(x)),
@@ -51,6 +54,7 @@ class Partial:
         self.value = value
 
     def add_to(self, cotangents: dict[Any, Any], line: Any) -> None:
+        """Add the value to the cotangents of a line with several results."""
         parts = cotangents.setdefault(line, [None] * len(line.shape))
         known = parts[self.position]
         parts[self.position] = self.value if known is None else known + self.value
@@ -78,7 +82,7 @@ def _pick_jvp(tangents: Any, _out: Any, _x: Any, position: int) -> Any:
     return tangents[0][position]
 
 
-pick = Primitive(
+pick: Primitive = Primitive(
     "pick",
     lambda x, position: x[position],
     abstract=lambda x, position: (x.shape[position], x.dtype[position]),
@@ -101,3 +105,23 @@ constant = Primitive(
     family="structural",
 )
 """A Python number in a Program that captures nothing."""
+
+
+def _unit_seeds(shape: tuple[int, ...], start: int, stop: int, dtype: Any) -> Any:
+    n = prod(shape)
+    seeds = np.zeros((stop - start, n), dtype)
+    seeds[np.arange(stop - start), np.arange(start, stop)] = 1
+    return seeds.reshape((stop - start, *shape))
+
+
+unit_seeds: Primitive = Primitive(
+    "unit_seeds",
+    _unit_seeds,
+    abstract=lambda shape, start, stop, dtype: ((stop - start, *shape), np.dtype(dtype)),
+    vjp=None,
+    jvp=None,
+    batch=lambda size, batched, **params: unit_seeds(**params),
+    reads=reads_nothing,
+    family="structural",
+)
+"""Seeds number start to stop of the standard basis. Its zeros are structural: compiled code skips their products."""

@@ -93,7 +93,7 @@ def is_structural(value: Any) -> bool:
     return is_scalar(value) or (isinstance(value, np.ndarray) and value.dtype.kind in "iu")
 
 
-def fits(recipe: Recipe, run: Run) -> bool:
+def fits(recipe: Any, run: Run) -> bool:
     """Whether the captured values are those that the recipe holds for."""
     for i, value in recipe.baked.items():
         found = run.captures[i]

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import StructureError
+from ..require import require
 
 
 def text_spy(matrix: Any, width: int = 40, height: int = 20) -> str:
@@ -53,7 +54,7 @@ def plot_jacobian(matrix: Any, *, by: str = "magnitude", ax: Any = None, title: 
 
     Raises
     ------
-    UnsupportedFunction
+    MissingPackage
         If matplotlib is not installed (extra "plot").
     StructureError
         If the argument has no entries to show, or `by` is unknown.
@@ -69,7 +70,7 @@ def plot_jacobian(matrix: Any, *, by: str = "magnitude", ax: Any = None, title: 
     """
     if by not in ("magnitude", "colouring", "pattern"):
         raise StructureError(f"plot_jacobian: by is 'magnitude', 'colouring' or 'pattern', not {by!r}")
-    pyplot = _pyplot()
+    pyplot = require("matplotlib.pyplot", extra="plot")
     rows, columns, shape, values = _entries(matrix)
     if values is None and by == "magnitude":
         by = "colouring" if _plan_colours(matrix) is not None else "pattern"
@@ -131,16 +132,3 @@ def _colours_of(matrix: Any, rows: np.ndarray, columns: np.ndarray, shape: tuple
     if colours is None:
         colours = colour_columns(csr_array((np.ones(len(rows), bool), (rows, columns)), shape=shape))
     return colours[columns]
-
-
-def _pyplot() -> Any:
-    from ..errors import UnsupportedFunction
-
-    try:
-        from matplotlib import pyplot
-    except ImportError:
-        raise UnsupportedFunction(
-            "plot_jacobian needs matplotlib, which is not installed",
-            hint="pip install 'wengert[plot]', or wengert.text_spy for a picture in the terminal",
-        ) from None
-    return pyplot

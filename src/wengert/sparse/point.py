@@ -2,23 +2,25 @@
 
 The function runs once for each distinct point. The first run is recorded and planned. If Python did not branch on
 values, later points run the function itself for the value and only the plan's Programs for derivatives; if it did,
-every run is recorded, and value, gradient, Jacobian and Hessian come from that one.
+every run is recorded, and value, gradient, Jacobian and Hessian come from that one. What was found for a function
+object serves the next solver too, after its Program gave the same value as the function at one point.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
-from ..errors import TraceLost
+from .. import tree
 from ..program import Program
 from ..transforms.derive import forward_program, reverse_program
 from ..transforms.simplify import simplify
-from .decide import Options, Recipe
+from .decide import Options, Recipe, gradient_program
 from .jacobians import dense_matrix, pays_off, record, sparse_matrix
-from .plans import fits, inputs_of, plans
+from .plans import fits, inputs_of, is_structural, plans
 from .record import Run
 
 
@@ -43,8 +45,9 @@ class PointMemo:
         self._point: np.ndarray | None = None
         self._found: dict[str, Any] = {}
         self._run: Run | None = None
-        self._recipes: dict[str, tuple[Recipe, Any, list[Any]]] = {}
-        self._programs: dict[tuple[str, int], Program] = {}
+        self._recipes: dict[str, tuple[Any, Any, list[Any]]] = {}
+        self._shared = _kept_for(function)
+        self._checked = True
 
     # ------------------------------------------------------------ points
 
@@ -52,6 +55,10 @@ class PointMemo:
         x = np.asarray(x)
         if x.dtype.kind not in "fc":
             x = x.astype(float)
+        if self._point is None or x.shape != self._point.shape or x.dtype != self._point.dtype:
+            # What another solver found out about this function: private from here on, and not yet checked.
+            self._recipes = dict(self._shared.get((x.shape, x.dtype), {}))
+            self._checked = not self._recipes
         if self._point is None or x.shape != self._point.shape or not np.array_equal(x, self._point):
             self._point = np.array(x)
             self._found = {}
@@ -62,9 +69,37 @@ class PointMemo:
         """Return the recorded run at this point; a run for one kind serves all."""
         if self._run is None:
             self.calls += 1
-            self._run = record(self.function, (x, *self.args), {}, 0, False, self.name, kind)
-            self._found["value"] = self._run.value
+            run = self._run = record(self.function, (x, *self.args), {}, 0, False, self.name, kind)
+            self._found["value"] = run.value
+            known = self._recipes.get("plain jacobian")
+            if known is None or known[1] != run.key or not fits(known[0], run):
+                if not self._checked:  # the function reads other things than when it was planned
+                    self._recipes.clear()
+                plain = Plain(run, "jacobian")
+                self._keep("plain jacobian", plain, run.key, plain.captures(run))
+            self._checked = True
         return self._run
+
+    def _keep(self, kind: str, recipe: Any, key: Any, captures: list[Any]) -> tuple[Any, Any, list[Any]]:
+        """Remember something about the function, for the next solver too."""
+        assert self._point is not None
+        self._recipes[kind] = (recipe, key, captures)
+        self._shared[self._point.shape, self._point.dtype] = dict(self._recipes)
+        while len(self._shared) > SHAPES:
+            self._shared.pop(next(iter(self._shared)), None)
+        return self._recipes[kind]
+
+    def _holds(self, x: np.ndarray) -> bool:
+        """Whether what is kept for the function is still true: its Program gives the function's value, once."""
+        if not self._checked:
+            plain, _, captures = self._recipes["plain jacobian"]
+            value = tree.flatten(self.value(x))[0]
+            if self._run is None:
+                found = plain.program(x, *captures) if x.shape == plain.program.inputs[0].shape else ()
+                self._checked = len(found) == len(value) and all(map(_identical, found, value))
+                if not self._checked:
+                    self._recipes.clear()
+        return self._checked
 
     def value(self, x: Any) -> Any:
         """Return the function's value."""
@@ -85,8 +120,8 @@ class PointMemo:
         if found is not None:
             return found
         known = self._recipes.get(kind)
-        result = None
-        if known is not None and self._run is None and not known[0].branches:
+        result: Any = None
+        if known is not None and self._run is None and not known[0].branches and self._holds(x):
             recipe, _, captures = known
             inputs = [x, *captures]
             data = recipe.values(inputs)
@@ -96,7 +131,7 @@ class PointMemo:
             run = self._record(x, kind)
             recipe, data = plans.evaluate(run, Options(kind))
             assert fits(recipe, run)
-            self._recipes[kind] = (recipe, run.key, [run.captures[i] for i in recipe.dynamic])
+            self._keep(kind, recipe, run.key, [run.captures[i] for i in recipe.dynamic])
             result = (recipe, data, inputs_of(recipe, run))
         self._found[kind] = result
         return result
@@ -130,60 +165,63 @@ class PointMemo:
 
     def _program(self, x: np.ndarray, kind: str) -> tuple[Program, Sequence[Any]]:
         """Return one of the product Programs and its inputs, without a seed."""
-        base = "hessian" if kind in ("gradient", "hessian") else "jacobian"
-        plain = self._plain(x, base)
-        key = (kind, id(plain[0]))
-        program = self._programs.get(key)
-        if program is None:
-            closed = plain[0]
-            if kind == "gradient":
-                program = closed
-            elif kind in ("push", "hessian"):
-                program = simplify(forward_program(closed, [0]))
-            else:
-                program = simplify(reverse_program(closed, [0]))
-            self._programs[key] = program
-        return program, plain[1]
+        plain, inputs = self._plain(x, "hessian" if kind in ("gradient", "hessian") else "jacobian")
+        return plain.derived(kind), inputs
 
-    def _plain(self, x: np.ndarray, kind: str) -> tuple[Program, Sequence[Any]]:
-        """Return the Program that products differentiate (of the function, or of its gradient) and its inputs."""
+    def _plain(self, x: np.ndarray, kind: str) -> tuple[Plain, Sequence[Any]]:
+        """Return what products differentiate (the Program of the function, or of its gradient) and its inputs."""
         known = self._found.get("plain " + kind)
         if known is None:
             kept = self._recipes.get("plain " + kind)
-            if kept is not None and self._run is None and not kept[0].branches:
-                known = (kept[0].program, [x, *kept[2]])
+            if kept is not None and self._run is None and not kept[0].branches and self._holds(x):
+                known = (kept[0], [x, *kept[2]])
             else:
                 run = self._record(x, kind)
-                if kept is None or kept[1] != run.key or not kept[0].fits(run):
-                    plain: Any = Plain(run, kind)
-                    kept = self._recipes["plain " + kind] = (plain, run.key, plain.captures(run))
-                known = (kept[0].program, [x, *kept[0].captures(run)])
+                if kept is None or kept[1] != run.key or not fits(kept[0], run):
+                    plain = Plain(run, kind)
+                    kept = self._keep("plain " + kind, plain, run.key, plain.captures(run))
+                known = (kept[0], [x, *kept[0].captures(run)])
             self._found["plain " + kind] = known
         return known
+
+
+def _identical(a: Any, b: Any) -> bool:
+    a, b = np.asarray(a), np.asarray(b)
+    return a.shape == b.shape and bool(np.array_equal(a, b, equal_nan=a.dtype.kind in "fc"))
+
+
+Kept = dict[Any, dict[str, tuple[Any, Any, list[Any]]]]
+SHAPES = 8
+_functions: WeakKeyDictionary[Any, Kept] = WeakKeyDictionary()
+
+
+def _kept_for(function: Any) -> Kept:
+    """Return what is known about a function object, by shape of its argument, as long as the function lives."""
+    try:
+        return _functions.setdefault(function, {})
+    except TypeError:  # no weak references or no hash
+        return {}
 
 
 class Plain:
     """The Program of a function, or of its gradient, of the differentiated array and of captured arrays."""
 
     def __init__(self, run: Run, kind: str) -> None:
-        from .decide import gradient_program
-        from .plans import is_structural
-
         self.branches = run.reads > 0
-        self.fixed = {
-            i: value for i, value in enumerate(run.captures) if i >= run.forced and is_structural(value)
-        }
-        self.dynamic = [i for i in range(len(run.captures)) if i not in self.fixed]
+        self.baked = {i: value for i, value in enumerate(run.captures) if i >= run.forced and is_structural(value)}
+        self.dynamic = [i for i in range(len(run.captures)) if i not in self.baked]
         program = simplify(run.program(self.dynamic))
         self.program = gradient_program(program, len(run.inputs)) if kind == "hessian" else program
+        self._derived: dict[str, Program] = {"gradient": self.program}
 
     def captures(self, run: Run) -> list[Any]:
         """Return the captured values that the Program takes."""
         return [run.captures[i] for i in self.dynamic]
 
-    def fits(self, run: Run) -> bool:
-        """Whether the fixed captured values are the same."""
-        return all(np.array_equal(value, run.captures[i]) for i, value in self.fixed.items())
-
-
-__all__ = ["Plain", "PointMemo", "TraceLost"]
+    def derived(self, kind: str) -> Program:
+        """Return the Program of the gradient, or of products: "push", "pull" or "hessian"."""
+        program = self._derived.get(kind)
+        if program is None:
+            derive = reverse_program if kind == "pull" else forward_program
+            program = self._derived[kind] = simplify(derive(self.program, [0]))
+        return program

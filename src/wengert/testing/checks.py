@@ -166,7 +166,9 @@ def same(
         if gap.size and np.max(gap) > worst.error:
             k = np.unravel_index(int(np.argmax(gap)), gap.shape)
             status = WRONG if gap[k] > tolerance else RIGHT
-            worst = Row(law, status, _at(label, k), a[k][()], b[k][()], float(gap[k]), "wrong rule" if status == WRONG else "")
+            worst = Row(
+                law, status, _at(label, k), a[k][()], b[k][()], float(gap[k]), "wrong rule" if status == WRONG else ""
+            )
     return worst
 
 
@@ -453,7 +455,9 @@ def batching(subject: Subject, generator: np.random.Generator) -> Row:
             program = trace(
                 lambda *seed, make=make: make(seed)(*subject.leaves), [Slot(x.shape, x.dtype) for x in seeds[0]]
             )
-            outs, flags = run_batched(program, 3, [np.stack(rows) for rows in zip(*seeds, strict=True)], [True] * len(like))
+            outs, flags = run_batched(
+                program, 3, [np.stack(rows) for rows in zip(*seeds, strict=True)], [True] * len(like)
+            )
         for k in range(3):
             ours = [plain(out)[k] if flag else plain(out) for out, flag in zip(outs, flags, strict=True)]
             worst = _worse(worst, same("batching", ours, singles[k], labels))
@@ -486,7 +490,8 @@ def sparsity(subject: Subject, generator: np.random.Generator) -> Row:
                 outside = (column != 0) & ~pattern[(..., *np.unravel_index(k, x.shape))]
                 if np.any(outside):
                     where = np.argwhere(outside)[0]
-                    entry = f"d {_at(subject.out_labels[j], where)} / d {_at(subject.labels[i], np.unravel_index(k, x.shape))}"
+                    place = _at(subject.labels[i], np.unravel_index(k, x.shape))
+                    entry = f"d {_at(subject.out_labels[j], where)} / d {place}"
                     return Row("sparsity", WRONG, entry, column[tuple(where)], 0.0, np.inf, "outside of the pattern")
     return Row("sparsity")
 

@@ -7,6 +7,7 @@ step is relative: a step of 0.1 changes each entry by about a tenth.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -31,7 +32,7 @@ def scales(x: np.ndarray) -> np.ndarray:
 
 def random_direction(x: np.ndarray, generator: np.random.Generator) -> np.ndarray:
     """Return a direction of both signs in the scale of `x`, complex where `x` is."""
-    signs = generator.choice([-1.0, 1.0], x.shape) * generator.uniform(0.4, 1.0, x.shape)
+    signs: Any = generator.choice([-1.0, 1.0], x.shape) * generator.uniform(0.4, 1.0, x.shape)
     if np.iscomplexobj(x):
         signs = signs + 1j * generator.choice([-1.0, 1.0], x.shape) * generator.uniform(0.4, 1.0, x.shape)
     return np.asarray(signs * scales(x))
@@ -99,7 +100,7 @@ class Extrapolation:
         self.row = row[:8]
 
     def confirm(self, quotient: Any, error: Any) -> None:
-        """Compare with a quotient at a small step, and take that where they differ: large steps can agree by accident."""
+        """Take a quotient at a small step where it differs: the larger ones can agree by accident."""
         differs = np.isfinite(error) & (np.abs(self.best - quotient) > error + 10 * self.error)
         self.best = np.where(differs, quotient, self.best)
         self.error = np.where(differs, error, self.error)
@@ -167,7 +168,7 @@ def is_steep(function: Function, leaves: Sequence[Any], directions: Sequence[Any
             for step in (1e-3, 1e-4, 1e-5, 1e-6)
         ]
         for i, rows in enumerate(zip(*changes, strict=True)):
-            ratios = np.stack([after / before for before, after in zip(rows, rows[1:], strict=False)])
+            ratios = np.stack([after / before for before, after in pairwise(rows)])
             low, high = np.min(ratios, axis=0), np.max(ratios, axis=0)
             result[i] = result[i] | ((low > 0.15) & (high < 1.2) & (high < 1.3 * low))
     return result

@@ -15,15 +15,13 @@ from typing import Any
 
 import numpy as np
 
-from ..derivatives.gradient import vjp
 from ..primitives.base import Primitive, outputs_of
 from ..primitives.structural import pick
 from ..program import Program, Slot, trace
-from ..recording import Line, Traced, leaf, wrap
 from ..tensor import Tensor
 from ..transforms.batch import run_batched
 from . import checks
-from .differences import Arrays, complex_step, difference, random_direction
+from .differences import complex_step, random_direction
 from .report import RIGHT, WRONG, Report, Row
 from .subject import Subject, plain
 
@@ -136,7 +134,9 @@ class _Laws:
     def call(self, *args: Any) -> list[Any]:
         return results(self.primitive(*args, **self.params))
 
-    def subject(self, args: Sequence[Any] | None = None, argnums: Sequence[int] | None = None, **options: Any) -> Subject:
+    def subject(
+        self, args: Sequence[Any] | None = None, argnums: Sequence[int] | None = None, **options: Any
+    ) -> Subject:
         numbers = self.inexact if argnums is None else argnums
         return Subject(lambda *a: self.call(*a), self.args if args is None else args, argnums=numbers, **options)
 
@@ -148,8 +148,8 @@ class _Laws:
         yield "layout", self.layout
         if not self.differentiable:
             return
-        for mode in ("forward", "reverse"):
-            yield mode, lambda mode=mode: checks.against_differences(self.subject(), mode, self.generator)
+        yield "forward", lambda: checks.against_differences(self.subject(), "forward", self.generator)
+        yield "reverse", lambda: checks.against_differences(self.subject(), "reverse", self.generator)
         if self.analytic:
             yield "complex step", self.complex_step
         yield "adjoint", lambda: checks.adjoint(self.subject(), self.generator)
@@ -206,7 +206,9 @@ class _Laws:
             return Row("program")
         program = trace(self._with(places), [Slot.of(np.asarray(self.args[i])) for i in places])
         if self.primitive.name not in str(program):
-            return Row("program", WRONG, "print", str(program), self.primitive.name, np.inf, "not in the printed Program")
+            return Row(
+                "program", WRONG, "print", str(program), self.primitive.name, np.inf, "not in the printed Program"
+            )
         handle, path = tempfile.mkstemp()
         os.close(handle)
         try:
@@ -324,7 +326,9 @@ class _Laws:
         whole = self.subject([_widened(x) for x in args])
         cotangents = [random_direction(np.ones_like(v), self.generator) for v in whole.outputs]
         tangents = [random_direction(x, self.generator) for x in whole.leaves]
-        pulled = single.pull(single.leaves, [c.astype(v.dtype) for c, v in zip(cotangents, single.outputs, strict=True)])
+        pulled = single.pull(
+            single.leaves, [c.astype(v.dtype) for c, v in zip(cotangents, single.outputs, strict=True)]
+        )
         pushed = single.push(single.leaves, [t.astype(x.dtype) for t, x in zip(tangents, single.leaves, strict=True)])
         kinds = [v for v in values if v.dtype.kind in "fc"]
         for found, like in ((pulled, single.leaves), (pushed, kinds)):

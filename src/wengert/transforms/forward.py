@@ -32,11 +32,14 @@ def push_forward(
             primitive = line.primitive
             if line not in tangents and primitive is not None and primitive.jvp is not None:
                 incoming = [None if parent is None else known.get(parent) for parent in line.inputs]
+                for dead in remaining.pop(position, ()):  # before the rule, which may write to what nobody else reads
+                    known.pop(dead, None)
                 if any(tangent is not None for tangent in incoming):
                     out, args = arguments(line, wrapper)
                     tangent = primitive.jvp(incoming, out, *args, **line.params)
                     if tangent is not None:
                         known[line] = fit_tangent(tangent, line)
+                    del tangent, incoming  # so that a later rule may find itself the only holder
             for dead in remaining.get(position, ()):
                 known.pop(dead, None)
     return {line: known[line] for line in targets if line in known}

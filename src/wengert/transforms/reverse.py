@@ -118,6 +118,9 @@ def _sweep(order: Sequence[Line], cotangents: dict[Line, Any], careful: bool) ->
         primitive = line.primitive
         if primitive is None:
             continue
+        if primitive.accumulate is not None:
+            primitive.accumulate(cotangents, line, [parent is not None for parent in line.inputs])
+            continue
         cotangent = take(line, None)
         if cotangent is None:
             continue
@@ -160,7 +163,7 @@ def _sweep(order: Sequence[Line], cotangents: dict[Line, Any], careful: bool) ->
     return cotangents
 
 
-_FUNCTION = type(lambda: None)
+_FUNCTION: Any = type(lambda: None)
 _DOUBLE = np.dtype(np.float64)
 _by_sequence = attrgetter("sequence")
 
@@ -195,9 +198,15 @@ def backpropagate(
     """
     wanted = set(sources)
     active = set(lines)
+    plain = wrapper is None and observer is None and arguments is arguments_of
     result: dict[Line, Any] = {}
     with np.errstate(all="ignore"):
         for line in reversed(lines):
+            if plain and line not in wanted and line.primitive is not None and line.primitive.accumulate is not None:
+                line.primitive.accumulate(cotangents, line, [parent in active for parent in line.inputs])
+                if release:
+                    line.release()
+                continue
             cotangent = cotangents.pop(line, None)
             if observer is not None and cotangent is not None:
                 cotangent = observer.arrive(line, cotangent)

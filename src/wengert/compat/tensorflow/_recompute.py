@@ -36,7 +36,6 @@ from ...tensor import Tensor as _PlainTensor
 from ...transforms.forward import push_forward
 from ...transforms.reverse import backpropagate
 from ...variable import Variable as _Variable
-from ._custom import Collector, collecting
 from ._tensor import Tensor, convert_to_tensor
 
 
@@ -48,7 +47,7 @@ class _Segment:
     def __init__(self, function: Callable[..., Any], count: int) -> None:
         self.function = function  # of the tracked arguments; returns the list of results
         self.count = count
-        self.variables: list[tuple[_Variable, int]] = []  # and the position of its line among those from outside
+        self.watched: list[tuple[Traced, int]] = []  # and the position of its line among those from outside
         self.slots: list[tuple[tuple[int, ...], np.dtype]] = []
 
     @contextmanager
@@ -62,10 +61,10 @@ class _Segment:
         try:
             with Window() as window:
                 starts = list(outside)
-                for variable, position in self.variables:
-                    entry = recorder.watched.get(id(variable))
+                for tensor, position in self.watched:
+                    entry = recorder.watched.get(id(tensor))
                     if entry is None or not is_live(entry[1], recorder):
-                        recorder.watched[id(variable)] = (variable, starts[position], recorder.stamp)
+                        recorder.watched[id(tensor)] = (tensor, starts[position], recorder.stamp)
                     else:
                         starts[position] = entry[1]
                 begin = next_sequence()
@@ -178,22 +177,17 @@ def recompute_grad(f: Callable[..., Any]) -> Callable[..., Any]:
         structures: list[tree.Tree] = []
         others = [None if i in positions else value for i, value in enumerate(leaves)]
         rule = _Segment(function, len(positions))
-        collector = Collector()
-        with collecting(collector) as window:
+        with Window() as window:
             recorder = window.recorder
             begin = next_sequence()
             inputs = [leaves[i] for i in positions]
             fresh = [wrap(Tensor, x._data, leaf(x._data.shape, x._data.dtype, window.sessions[-1])) for x in inputs]
             results = function(*fresh)
-            known = {
-                entry[1]: variable
-                for variable in collector.variables.values()
-                if (entry := recorder.watched.get(id(variable))) is not None
-            }
+            known = {line: tensor for tensor, line, _ in recorder.watched.values()}
             outside = _outside(results, begin, set(known), window)
             outside = [line for line in outside if is_live(line, recorder)]
             lines = [live_line(x, recorder) for x in inputs] + outside
-            rule.variables = [(known[line], k) for k, line in enumerate(outside) if line in known]
+            rule.watched = [(known[line], k) for k, line in enumerate(outside) if line in known]
             rule.slots = [(tuple(out._data.shape), out._data.dtype) for out in results]
             made = _record(rule, results, lines, [x._data for x in inputs] + [None] * len(outside), recorder)
         return tree.unflatten(structures[0], made)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from importlib import import_module
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from ...primitives.matrix_function import matrix_function
 from ...recording import wrap
 from ._arrays import eye as eye
 from ._missing import reporter as _reporter
@@ -227,7 +227,17 @@ def eigvals(tensor: Any, name: Any = None) -> Tensor:
 
 def expm(input: Any, name: Any = None) -> Tensor:
     """Return the matrix exponential."""
-    return import_module("wengert.scipy.linalg").expm(convert_to_tensor(input))
+    return matrix_function(convert_to_tensor(input), name="expm")
+
+
+def logm(input: Any, name: Any = None) -> Tensor:
+    """Return the matrix logarithm."""
+    return matrix_function(convert_to_tensor(input), name="logm")
+
+
+def sqrtm(input: Any, name: Any = None) -> Tensor:
+    """Return the matrix square root."""
+    return matrix_function(convert_to_tensor(input), name="sqrtm")
 
 
 def matrix_rank(a: Any, tol: Any = None, validate_args: bool = False, name: Any = None) -> Tensor:

@@ -18,10 +18,11 @@ from ._tensor import Tensor, binary, convert_to_tensor, operand, plain, tensors,
 
 
 def _special(name: str) -> Callable[..., Any]:
-    """Return a function of SciPy's, imported when it is called."""
+    """Return a function of SciPy's, imported when it is called, in the dtype of its last argument."""
 
     def call(*args: Any) -> Any:
-        return getattr(import_module("scipy.special"), name)(*args)
+        made = getattr(import_module("wengert.scipy.special"), name)(*args)
+        return made if made.dtype == args[-1].dtype else made.astype(args[-1].dtype)
 
     return call
 

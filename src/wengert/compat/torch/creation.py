@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ...errors import GraphError, StructureError, user_level, user_line
+from ...errors import GraphError, ShapeError, StructureError, user_level, user_line
 from ...recording import Traced, wrap
 from ...views import holds_tensor
 from . import dtypes
@@ -44,7 +44,7 @@ def tensor(data: Any, *, dtype: Any = None, device: Any = None, requires_grad: b
     try:
         array = np.array(data)
     except ValueError as error:
-        raise StructureError(f"torch.tensor: the nested lists have unequal lengths: {error}") from None
+        raise ShapeError(f"torch.tensor: the nested lists have unequal lengths: {error}") from None
     if array.dtype.kind not in "biufc":
         raise StructureError(
             f"torch.tensor: cannot make a tensor of {type(data).__name__} with elements of {array.dtype}",

@@ -15,7 +15,7 @@ import numpy as np
 
 from ...errors import GraphDtypeError
 from ...primitives import elementwise as e
-from ...recording import Traced, apply
+from ...recording import Traced, apply, wrap
 
 _KINDS = {"b": 0, "u": 1, "i": 1, "f": 2, "c": 3}
 
@@ -195,10 +195,19 @@ def cast(x: Any, to: np.dtype) -> Any:
     """Return a tensor, or an array or number, in a dtype; the same object where it has it already."""
     if isinstance(x, Traced):
         have = x._data.dtype if x._data is not None else np.dtype(x.dtype)  # type: ignore[attr-defined]
-        return x if have == to else apply(e.cast, (x,), {"dtype": to})
+        if have == to:
+            return x
+        if to.kind not in "fc" and have.kind in "fc" and x._data is not None:  # integers have no derivative
+            return wrap(type(x).family, _converted(x._data, to))  # type: ignore[attr-defined]
+        return apply(e.cast, (x,), {"dtype": to})
     if isinstance(x, np.ndarray | np.generic):
         return x if x.dtype == to else x.astype(to)
     return x
+
+
+def _converted(data: Any, to: np.dtype) -> Any:
+    with np.errstate(invalid="ignore"):
+        return (data.real if data.dtype.kind == "c" else data).astype(to)
 
 
 def floating(x: Any) -> Any:

@@ -13,7 +13,7 @@ from ...primitives import elementwise as e
 from ...recording import apply, apply1, apply2
 from . import dtypes
 from .naming import node
-from .tensor import _operand, align, as_tensor, checked
+from .tensor import _operand, align, as_tensor, checked, misfit
 
 _UFUNCS = e.UFUNCS
 
@@ -67,7 +67,13 @@ acosh = arccosh = _unary("acosh", np.arccosh)
 atanh = arctanh = _unary("atanh", np.arctanh)
 deg2rad = _unary("deg2rad", np.deg2rad)
 rad2deg = _unary("rad2deg", np.rad2deg)
-sinc = _unary("sinc", np.sinc)
+
+
+def sinc(input: Any) -> Any:
+    """Return sin(pi x) / (pi x) of each element, 1 at 0."""
+    return np.sinc(dtypes.floating(as_tensor(input)))
+
+
 erf = _unary("erf", "erf")
 erfc = _unary("erfc", "erfc")
 erfinv = _unary("erfinv", "erfinv")
@@ -165,7 +171,10 @@ def _binary(name: str, function: Any, floating: bool = False) -> Any:
     def call(input: Any, other: Any, *, out: Any = None) -> Any:
         x, y = _pair(input, other, floating)
         found = _special(function) if isinstance(function, str) else function
-        result = checked(_ufunc(found, x, y), x, y)
+        try:
+            result = checked(_ufunc(found, x, y), x, y)
+        except ValueError as error:
+            raise misfit(name, error, x, y) from None
         return result if out is None else out._assign(result)
 
     call.__name__ = call.__qualname__ = name

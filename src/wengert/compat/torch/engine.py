@@ -19,7 +19,7 @@ from ...primitives.structural import Partial
 from ...recording import AMBIENT, Line, Traced, current, depends, is_live, leaf, wrap
 from ...transforms.reverse import arguments_of, backpropagate, fit
 from ...views import become
-from .graph import FREED, GradientEdge, check_unedited, find_notes, free, name_of
+from .graph import FREED, GradientEdge, Recomputed, check_unedited, find_notes, free, is_leaf_line, name_of
 from .tensor import Tensor
 
 # Whether NaNs in gradients are looked for.
@@ -78,6 +78,8 @@ class _Pass:
                 why="a backward pass frees them as it goes",
                 hint="retain_graph=True in the pass before this one",
             )
+        if isinstance(line.values, Recomputed):
+            line.values.restore()
         check_unedited(line)
         self.present = line
         return arguments_of(line, wrapper)
@@ -99,7 +101,7 @@ class _Pass:
             result = hook((to_torch(cotangent, self.graph),))
             if result is not None:
                 cotangent = self._replaced(hook, result[0] if isinstance(result, tuple) else result, cotangent)
-        if self.fills and line.primitive is None and notes.leaf is not None:
+        if self.fills and notes.leaf is not None:
             tensor = notes.leaf()
             if tensor is not None and tensor._line is line:
                 self.fill(tensor, cotangent)
@@ -303,7 +305,7 @@ def _reachable(roots: Sequence[Line]) -> tuple[list[Line], list[Line]]:
                 seen.add(parent)
                 stack.append(parent)
     lines = sorted(seen, key=lambda line: line.sequence)
-    return lines, [line for line in lines if line.primitive is None]
+    return lines, [line for line in lines if is_leaf_line(line)]
 
 
 def backward(
@@ -379,6 +381,11 @@ def _matched(gradients: Any, count: int) -> list[Any]:
         raise StructureError(
             f"gradients can be either tensors or None, but got {type(gradients).__name__}", where=user_line()
         )
+    for gradient in given:
+        if gradient is not None and not isinstance(gradient, Traced):
+            raise StructureError(
+                f"gradients can be either tensors or None, but got {type(gradient).__name__}", where=user_line()
+            )
     if len(given) != count:
         raise GraphError(f"got {count} tensors and {len(given)} gradients", where=user_line())
     return list(given)

@@ -13,11 +13,11 @@ from ...derivatives.jacobian import forward_jacobian, reverse_jacobian
 from ...derivatives.recorded import Recorded
 from ...errors import (
     ArgumentError,
+    GraphArgumentError,
     GraphDtypeError,
-    GraphError,
     GraphShapeError,
+    GraphStructureError,
     NotConnected,
-    StructureError,
     user_line,
 )
 from ...recording import AMBIENT, Traced, current, is_live, wrap
@@ -42,18 +42,6 @@ __all__ = [
 ]
 
 
-class _Structure(StructureError, GraphError):
-    """A structure that is not allowed: a TypeError, and the RuntimeError that PyTorch raises."""
-
-
-class _Argument(ArgumentError, GraphError):
-    """An argument that is not allowed: a ValueError, and the RuntimeError that PyTorch raises."""
-
-
-class _Dtype(GraphDtypeError):
-    """A dtype that is not allowed."""
-
-
 # ---------------------------------------------------------------- shared parts
 
 
@@ -61,31 +49,32 @@ def _numbers(argnums: Any, count: int, name: str) -> tuple[tuple[int, ...], bool
     single = isinstance(argnums, int) and not isinstance(argnums, bool)
     given = (argnums,) if single else argnums
     if not isinstance(given, tuple) or not all(isinstance(n, int) and not isinstance(n, bool) for n in given):
-        raise _Structure(f"{name}: argnums must be an int or a tuple of ints, not {argnums!r}")
+        raise GraphStructureError(f"{name}: argnums must be an int or a tuple of ints, not {argnums!r}")
     if not given:
-        raise _Argument(f"{name}: argnums must not be empty")
+        raise GraphArgumentError(f"{name}: argnums must not be empty")
     for n in given:
         if not -count <= n < count:
-            raise _Argument(f"{name}: argnums has {n}, but the function was called with {count} positional arguments")
+            raise GraphArgumentError(f"{name}: argnums has {n}, but the function was called with {count} positional arguments")
     resolved = tuple(n % count for n in given)
     if len(set(resolved)) != len(resolved):
-        raise _Argument(f"{name}: argnums {argnums!r} names an argument twice")
+        raise GraphArgumentError(f"{name}: argnums {argnums!r} names an argument twice")
     return resolved, single
 
 
 def _check_inputs(values: Any, name: str) -> None:
     leaves, _ = tree.flatten(values)
     if not leaves:
-        raise _Structure(f"{name}: there is no tensor to differentiate by")
+        raise GraphStructureError(f"{name}: there is no tensor to differentiate by")
     for leaf in leaves:
         if not isinstance(leaf, Tensor):
-            raise _Structure(
+            raise GraphArgumentError(
                 f"{name}: expected tensors to differentiate by, but got {type(leaf).__name__}",
                 where=user_line(),
                 hint="torch.tensor(...)",
             )
         if leaf.dtype.kind not in "fc":
-            raise _Dtype(
+            kind = GraphArgumentError if name in ("jvp", "jacfwd", "linearize") else GraphDtypeError  # as PyTorch
+            raise kind(
                 f"{name}: only tensors of floating point and complex dtype can be differentiated by, not {leaf.dtype!r}",
                 where=user_line(),
                 hint="x.float()",
@@ -101,7 +90,7 @@ class _Run(Recorded):
         self, func: Any, args: Sequence[Any], kwargs: dict[str, Any], numbers: Sequence[int], has_aux: bool, name: str
     ) -> None:
         if not callable(func):
-            raise _Structure(f"{name}: the first argument is the function, not {type(func).__name__}")
+            raise GraphStructureError(f"{name}: the first argument is the function, not {type(func).__name__}")
         _check_inputs([args[i] for i in numbers], name)
         self.name = name
 
@@ -109,7 +98,7 @@ class _Run(Recorded):
             result = func(*values, **named)
             if has_aux:
                 if type(result) is not tuple or len(result) != 2:
-                    raise _Structure(
+                    raise GraphStructureError(
                         f"{name}: with has_aux=True the function returns a pair (output, aux), not {type(result).__name__}"
                     )
                 _check_outputs(result[0], name)
@@ -149,10 +138,10 @@ def _ambient(out: Any) -> bool:
 def _check_outputs(result: Any, name: str) -> None:
     leaves, _ = tree.flatten(result)
     if not leaves:
-        raise _Structure(f"{name}: the function returned {result!r}; it must return tensors", where=user_line())
+        raise GraphStructureError(f"{name}: the function returned {result!r}; it must return tensors", where=user_line())
     for leaf in leaves:
         if not isinstance(leaf, Traced):
-            raise _Structure(
+            raise GraphStructureError(
                 f"{name}: the function returned {type(leaf).__name__}; it must return tensors", where=user_line()
             )
 
@@ -160,7 +149,7 @@ def _check_outputs(result: Any, name: str) -> None:
 def _scalar(run: _Run) -> Any:
     name = run.name
     if not run.output_tree.is_leaf:
-        raise _Structure(f"{name}: the function must return one tensor", hint="has_aux=True for extra results")
+        raise GraphStructureError(f"{name}: the function must return one tensor", hint="has_aux=True for extra results")
     out = run.outputs[0]
     if tuple(out.shape) != ():
         raise GraphShapeError(
@@ -169,7 +158,7 @@ def _scalar(run: _Run) -> Any:
             hint="y.sum(), or torch.func.jacrev",
         )
     if out.dtype.kind != "f":
-        raise _Dtype(
+        raise GraphDtypeError(
             f"{name}: the function returned {out.dtype!r}, which has no gradient",
             where=user_line(),
             hint="a real floating result: y.float(), y.real, y.abs()",
@@ -228,21 +217,20 @@ def vjp(func: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
         If a cotangent does not have the structure or shape of the outputs.
     """
     if not primals:
-        raise _Argument("vjp: there is nothing to differentiate by", hint="vjp(f, x)")
+        raise GraphArgumentError("vjp: there is nothing to differentiate by", hint="vjp(f, x)")
     run = _Run(func, primals, {}, range(len(primals)), has_aux, "vjp")
     for i, out in enumerate(run.outputs):
         if out.dtype.kind not in "fc":
-            raise _Dtype(f"vjp: output {i} is {out.dtype!r}, which has no derivative", hint="y.float()")
+            raise GraphDtypeError(f"vjp: output {i} is {out.dtype!r}, which has no derivative", hint="y.float()")
 
     def vjp_fn(cotangents: Any, retain_graph: bool = True, create_graph: bool | None = None) -> Any:
         leaves, structure = tree.flatten(cotangents)
         if structure != run.output_tree:
-            raise _Structure("vjp_fn: the cotangents do not have the structure of the function's output")
+            raise GraphStructureError("vjp_fn: the cotangents do not have the structure of the function's output")
         seeds = [_fitted(leaf, out, f"vjp_fn: cotangent {i}") for i, (leaf, out) in enumerate(zip(leaves, run.outputs))]
         if any(isinstance(seed, Traced) for seed in seeds):
             run.wrapper = core.Tensor
-        found = run.structured(run.pull_back(seeds), False)
-        return found[0] if len(primals) == 1 else found
+        return run.structured(run.pull_back(seeds), False)
 
     return (run.outs(), vjp_fn, run.aux) if has_aux else (run.outs(), vjp_fn)
 
@@ -250,7 +238,7 @@ def vjp(func: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
 def _fitted(value: Any, like: Any, what: str) -> Any:
     """Return a cotangent or tangent as the core wants it; its dtype may be another floating one."""
     if not isinstance(value, Traced):
-        raise _Structure(f"{what} must be a tensor, not {type(value).__name__}")
+        raise GraphStructureError(f"{what} must be a tensor, not {type(value).__name__}")
     if tuple(value.shape) != tuple(like.shape):  # type: ignore[attr-defined]
         raise GraphShapeError(
             f"{what} has shape {tuple(value.shape)}, but it belongs to a tensor of shape {tuple(like.shape)}",  # type: ignore[attr-defined]
@@ -258,7 +246,7 @@ def _fitted(value: Any, like: Any, what: str) -> Any:
         )
     dtype = np.dtype(getattr(like.dtype, "dtype", like.dtype))
     if value.dtype.kind == "c" and dtype.kind != "c":  # type: ignore[attr-defined]
-        raise _Dtype(f"{what} is {value.dtype!r}, but it belongs to a tensor of {dtype}")  # type: ignore[attr-defined]
+        raise GraphDtypeError(f"{what} is {value.dtype!r}, but it belongs to a tensor of {dtype}")  # type: ignore[attr-defined]
     seed = to_core(value, True)
     return seed if seed.dtype == dtype else seed.astype(dtype)
 
@@ -288,12 +276,12 @@ def jvp(func: Callable[..., Any], primals: Any, tangents: Any, *, strict: bool =
 def _prepared_jvp(name: str, func: Any, primals: Any, tangents: Any, has_aux: bool) -> tuple[_Run, list[Any]]:
     for what, value in (("primals", primals), ("tangents", tangents)):
         if not isinstance(value, tuple):
-            raise _Structure(f"{name}: {what} must be a tuple, not {type(value).__name__}", hint=f"{name}(f, (x,), (t,))")
+            raise GraphStructureError(f"{name}: {what} must be a tuple, not {type(value).__name__}", hint=f"{name}(f, (x,), (t,))")
         if not value:
-            raise _Structure(f"{name}: {what} must not be empty")
+            raise GraphStructureError(f"{name}: {what} must not be empty")
     leaves, structure = tree.flatten(list(tangents))
     if structure != tree.flatten(list(primals))[1]:
-        raise _Structure(f"{name}: the tangents do not have the structure of the primals")
+        raise GraphStructureError(f"{name}: the tangents do not have the structure of the primals")
     run = _Run(func, primals, {}, range(len(primals)), has_aux, name)
     seeds = [_fitted(leaf, line, f"{name}: tangent {i}") for i, (leaf, line) in enumerate(zip(leaves, run.inputs))]
     if any(isinstance(seed, Traced) for seed in seeds):
@@ -304,13 +292,13 @@ def _prepared_jvp(name: str, func: Any, primals: Any, tangents: Any, has_aux: bo
 def linearize(func: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[..., Any]]:
     """Return the outputs and the function from tangents to their tangents; `func` runs once, Python branches included."""
     if not primals:
-        raise _Argument("linearize: there is nothing to differentiate by")
+        raise GraphArgumentError("linearize: there is nothing to differentiate by")
     run = _Run(func, primals, {}, range(len(primals)), False, "linearize")
 
     def jvp_fn(*tangents: Any) -> Any:
         leaves, structure = tree.flatten(list(tangents))
         if structure != run.input_tree:
-            raise _Structure("linearize: the tangents do not have the structure of the primals")
+            raise GraphStructureError("linearize: the tangents do not have the structure of the primals")
         seeds = [_fitted(leaf, line, f"linearize: tangent {i}") for i, (leaf, line) in enumerate(zip(leaves, run.inputs))]
         if any(isinstance(seed, Traced) for seed in seeds):
             run.wrapper = core.Tensor
@@ -341,13 +329,13 @@ def _blocks(run: _Run, i: int, out: Any, forward: bool, chunk: int | None) -> li
     sources = run.inputs
     dtype = np.dtype(out.dtype.dtype) if out._data is not None else np.dtype(getattr(out.dtype, "dtype", out.dtype))
     if dtype.kind == "c" and not forward:
-        raise _Dtype(
+        raise GraphDtypeError(
             f"{run.name}: output {i} is {out.dtype!r}; a reverse-mode row needs a real output",
             where=user_line(),
             hint="torch.view_as_real(y), or jacfwd",
         )
     if forward and any(source.dtype.kind == "c" for source in sources):
-        raise _Dtype(f"{run.name}: an input is complex; a forward-mode column needs a real input", hint="jacrev")
+        raise GraphDtypeError(f"{run.name}: an input is complex; a forward-mode column needs a real input", hint="jacrev")
     reached = line is not None and line in set(run.lines)
     found: list[Any] = []
     for source in sources:

@@ -68,6 +68,14 @@ def find_notes(line: Line) -> Notes | None:
     return getattr(line, "notes", None)
 
 
+def is_leaf_line(line: Line) -> bool:
+    """Whether a gradient ends here: nothing was recorded before, or a tensor takes the gradient here."""
+    if line.primitive is None:
+        return True
+    notes = find_notes(line)
+    return notes is not None and notes.leaf is not None
+
+
 class RemovableHandle:
     """What registering a hook returns; also a context manager that removes it at the end."""
 
@@ -132,6 +140,15 @@ def add_multi_hook(hook: MultiHook) -> RemovableHandle:
 # Names of PyTorch's nodes where they differ from the primitive's.
 _NAMES = {
     "multiply": "Mul",
+    "clip": "ClampBackward1",
+    "erf": "Erf",
+    "log1p": "Log1P",
+    "deg2rad": "Deg2Rad",
+    "rad2deg": "Rad2Deg",
+    "expit": "Sigmoid",
+    "gammaln": "Lgamma",
+    "psi": "Digamma",
+    "reshape": "View",
     "subtract": "Sub",
     "divide": "Div",
     "power": "Pow",
@@ -167,10 +184,13 @@ def name_of(line: Line) -> str:
         return f"{name}Backward"
     if name == "index":
         parts = line.params.get("spec", ())
-        kind = "Index" if len(line.inputs) > 1 else "Select" if any(isinstance(p, int) for p in parts) else "Slice"
+        number = any(isinstance(part, int) for part in parts)
+        kind = "Index" if len(line.inputs) > 1 else "Select" if number else "Unsqueeze" if None in parts else "Slice"
         return f"{kind}Backward0"
+    name = name.removeprefix("special.")
     if name in _NAMES:
-        return f"{_NAMES[name]}Backward0"
+        named = _NAMES[name]
+        return named if "Backward" in named else f"{named}Backward0"
     if name.startswith("arc"):
         name = "a" + name[3:]
     return "".join(part.capitalize() for part in name.strip("_").split("_")) + "Backward0"
@@ -249,13 +269,16 @@ class Edits:
     """
 
     def __init__(self) -> None:
-        self._entries: dict[int, tuple[Any, int, int]] = {}
+        self._entries: dict[int, tuple[Any, int, int]] = {}  # by id: weak reference, version, sequence number
 
     def __bool__(self) -> bool:
         return bool(self._entries)
 
-    def add(self, reference: Any, version: int) -> None:
-        """Note that the array behind a weak reference was replaced when its tensor left `version`."""
+    def add(self, reference: Any, version: int, start: int) -> None:
+        """Note that the array behind a weak reference was replaced when its tensor left `version`.
+
+        Lines from number `start` on belong to the edit itself, and may use the old values.
+        """
         array = reference()
         if array is None:
             return
@@ -265,14 +288,14 @@ class Edits:
         def forget(_: Any) -> None:
             entries.pop(key, None)
 
-        entries[key] = (weakref.ref(array, forget), version, version + 1)
+        entries[key] = (weakref.ref(array, forget), version, start)
 
-    def find(self, array: Any) -> tuple[int, int] | None:
-        """Return (the version that was saved, the version it was replaced by) if the array was edited."""
+    def find(self, array: Any, sequence: int) -> int | None:
+        """Return the version that a line saved, if the array was edited since."""
         while type(array) is np.ndarray:
             entry = self._entries.get(id(array))
             if entry is not None and entry[0]() is array:
-                return entry[1], entry[2]
+                return entry[1] if sequence < entry[2] else None
             array = array.base
         return None
 
@@ -286,12 +309,12 @@ def check_unedited(line: Line) -> None:
         return
     for value in (*line.values, line.out):
         if type(value) is np.ndarray:
-            found = edits.find(value)
+            found = edits.find(value, line.sequence)
             if found is not None:
                 raise GraphError(
                     "one of the variables needed for gradient computation has been modified by an inplace operation: "
-                    f"[{_kind(value)} {list(value.shape)}], saved by {name_of(line)}, is at version {found[1]}; "
-                    f"expected version {found[0]} instead",
+                    f"[{_kind(value)} {list(value.shape)}], saved by {name_of(line)}, is at version {found + 1}; "
+                    f"expected version {found} instead",
                     why="the gradient would be that of values which the tensor no longer has",
                     hint="x = x + y instead of x += y, or x.clone() before the edit; torch.autograd.detect_anomaly() "
                     "names the line",
@@ -305,6 +328,14 @@ def _kind(array: np.ndarray) -> str:
 # ---------------------------------------------------------------- freed lines
 
 FREED: tuple[Any, ...] = ("freed",)
+
+
+class Recomputed:
+    """Stands for the saved values of lines that can compute them again."""
+
+    def restore(self) -> None:
+        """Give the lines their values back."""
+        raise NotImplementedError
 
 
 def saves(line: Line) -> bool:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from functools import wraps
 from typing import Any
 
 import numpy as np
 
-from ...errors import ArgumentError
+from ...errors import ArgumentError, GraphError
 from . import dtypes, products, reductions
 from .missing import missing
 from .naming import node
 from .results import named
-from .tensor import align, as_tensor
+from .tensor import align, as_tensor, misfit
 
 __getattr__ = missing("torch.linalg")
 
@@ -22,13 +23,31 @@ _Eig = named("linalg_eig", "eigenvalues", "eigenvectors")
 _Svd = named("linalg_svd", "U", "S", "Vh")
 _Lstsq = named("linalg_lstsq", "solution", "residuals", "rank", "singular_values")
 
-matmul, cross = products.matmul, products.cross
+matmul = products.matmul
 vecdot = np.linalg.vecdot
 diagonal = np.linalg.diagonal
 
 
+class LinAlgError(GraphError, np.linalg.LinAlgError):
+    """A matrix does not allow the operation: singular, not positive definite, or not square."""
+
+
 def _float(x: Any) -> Any:
     return dtypes.floating(as_tensor(x))
+
+
+def cross(input: Any, other: Any, *, dim: int = -1) -> Any:
+    """Return the cross product of vectors of three numbers."""
+    return products.cross(input, other, dim)
+
+
+def _symmetric(A: Any) -> Any:
+    """Return a Hermitian matrix so that its gradient is Hermitian, as in PyTorch; NumPy's rule reads one triangle."""
+    x = _float(A)
+    data = x._data
+    if data is not None and not np.array_equal(data, np.conjugate(np.swapaxes(data, -1, -2)), equal_nan=True):
+        return x
+    return 0.5 * (x + np.conjugate(np.matrix_transpose(x)))
 
 
 @node("LinalgDet")
@@ -57,6 +76,9 @@ def inv(A: Any) -> Any:
 def pinv(A: Any, *, rtol: Any = None, hermitian: bool = False) -> Any:
     """Return the pseudoinverse."""
     return np.linalg.pinv(_float(A), rtol=rtol, hermitian=hermitian)
+
+
+pinverse = pinv
 
 
 @node("LinalgSolveEx")
@@ -88,7 +110,7 @@ def solve_triangular(A: Any, B: Any, *, upper: bool, left: bool = True, unitrian
 @node("LinalgCholeskyEx")
 def cholesky(A: Any, *, upper: bool = False) -> Any:
     """Return the Cholesky factor."""
-    return np.linalg.cholesky(_float(A), upper=upper)
+    return np.linalg.cholesky(_symmetric(A), upper=upper)
 
 
 def qr(A: Any, mode: str = "reduced") -> Any:
@@ -100,12 +122,12 @@ def qr(A: Any, mode: str = "reduced") -> Any:
 
 def eigh(A: Any, UPLO: str = "L") -> Any:
     """Return eigenvalues and eigenvectors of a Hermitian matrix."""
-    return _Eigh(*np.linalg.eigh(_float(A), UPLO))
+    return _Eigh(*np.linalg.eigh(_symmetric(A), UPLO))
 
 
 def eigvalsh(A: Any, UPLO: str = "L") -> Any:
     """Return the eigenvalues of a Hermitian matrix."""
-    return np.linalg.eigvalsh(_float(A), UPLO)
+    return np.linalg.eigvalsh(_symmetric(A), UPLO)
 
 
 def _complex(x: Any) -> Any:
@@ -208,3 +230,23 @@ def norm(A: Any, ord: Any = None, dim: Any = None, keepdim: bool = False, *, dty
     if isinstance(ord, str) or len(axes) > 2:
         raise ArgumentError(f"linalg.norm: order {ord!r} needs a matrix, but {len(axes)} axes are reduced")
     return vector_norm(x, ord, dim, keepdim, dtype=dtype)
+
+
+def _guarded(function: Any) -> Any:
+    """Raise NumPy's errors about matrices as PyTorch's RuntimeErrors too."""
+
+    @wraps(function)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return function(*args, **kwargs)
+        except np.linalg.LinAlgError as error:
+            raise error if isinstance(error, GraphError) else LinAlgError(f"{function.__name__}: {error}") from None
+        except ValueError as error:
+            raise misfit(f"linalg.{function.__name__}", error, *args) from None
+
+    return call
+
+
+for _name, _value in list(globals().items()):
+    if not _name.startswith("_") and getattr(_value, "__module__", "") == __name__ and not isinstance(_value, type):
+        globals()[_name] = _guarded(_value)

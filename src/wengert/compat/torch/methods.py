@@ -10,33 +10,38 @@ from ...errors import GraphError, MissingName, user_line
 from ...recording import Traced
 from . import creation, dtypes, elementwise, linalg, ordering, products, reductions, shaping
 from .missing import _hint
-from .tensor import Tensor, as_tensor, root_of
+from .tensor import Tensor, as_tensor, in_place, root_of
 
-# Where methods come from: every public function of these modules whose first argument is a tensor.
+# Functions whose first argument is not a tensor: they are no methods.
 _NOT_METHODS = {
     *("where", "broadcast_tensors", "broadcast_shapes", "meshgrid", "cartesian_prod", "block_diag", "chain_matmul"),
     *("einsum", "tensordot", "cdist", "stack", "cat", "concat", "concatenate", "hstack", "vstack", "dstack"),
-    *("row_stack", "column_stack", "node", "named", "name_result", "as_tensor", "align", "checked", "missing"),
-    *("apply", "apply1", "apply2", "import_module", "lru_cache", "normalize_axes", "normalize_axis", "logical"),
-    *("float_power_", "dist_", "vander", "searchsorted", "view_"),
+    *("row_stack", "column_stack", "searchsorted", "polygamma"),
 }
+_HELPERS = {"node", "as_tensor", "align", "checked", "name_result", "notes_of", "logical", "misfit", "fits"}
 
 
-def _public(module: Any) -> dict[str, Any]:
-    found = {}
-    for name, value in vars(module).items():
-        if name.startswith("_") or name in _NOT_METHODS or not callable(value) or isinstance(value, type):
-            continue
-        if getattr(value, "__module__", "").startswith(__package__ or ""):
-            found[name] = value
-    return found
+def functions_of(module: Any) -> dict[str, Any]:
+    """Return the public functions of one of this package's modules."""
+    home = (__package__ or "") + "."
+    return {
+        name: value
+        for name, value in vars(module).items()
+        if not name.startswith("_")
+        and not name.endswith("_")
+        and name not in _HELPERS
+        and callable(value)
+        and not isinstance(value, type)
+        and getattr(value, "__module__", "").startswith(home)
+    }
 
 
 for _module in (elementwise, reductions, shaping, ordering, products):
-    for _name, _function in _public(_module).items():
-        setattr(Tensor, _name, _function)
+    for _name, _function in functions_of(_module).items():
+        if _name not in _NOT_METHODS:
+            setattr(Tensor, _name, _function)
 for _name in ("det", "slogdet", "logdet", "pinv", "cholesky", "qr", "svd", "matrix_exp"):
-    setattr(Tensor, _name, staticmethod(getattr(linalg, _name)).__func__)
+    setattr(Tensor, _name, getattr(linalg, _name))
 setattr(Tensor, "inverse", linalg.inv)  # noqa: B010
 setattr(Tensor, "norm", reductions.norm)  # noqa: B010
 
@@ -63,9 +68,7 @@ _IN_PLACE = (
 
 
 def _in_place(name: str, function: Any) -> Any:
-    def method(self: Any, *args: Any, **kwargs: Any) -> Any:
-        return self._assign(function(self, *args, **kwargs))
-
+    method: Any = in_place(function)
     method.__name__ = method.__qualname__ = name
     method.__doc__ = f"Same as `{name[:-1]}`, in place."
     return method

@@ -8,13 +8,14 @@ from typing import Any, TypeVar
 
 from ...recording import Traced
 from .graph import notes_of
+from .tensor import misfit
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 
 def node(name: str) -> Callable[[F], F]:
-    """Name the graph node of a function's results `<name>Backward0`."""
-    full = f"{name}Backward0"
+    """Name the graph node of a function's results `<name>Backward0`, or as given if that says Backward."""
+    full = name if "Backward" in name else f"{name}Backward0"
 
     def decorate(function: F) -> F:
         @wraps(function)
@@ -26,6 +27,20 @@ def node(name: str) -> Callable[[F], F]:
         return call  # type: ignore[return-value]
 
     return decorate
+
+
+def fits(function: F) -> F:
+    """Turn NumPy's ValueError about shapes into a GraphShapeError, which is PyTorch's RuntimeError as well."""
+
+    @wraps(function)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return function(*args, **kwargs)
+        except ValueError as error:
+            flat = [x for arg in args for x in (arg if isinstance(arg, list | tuple) else (arg,))]
+            raise misfit(function.__name__, error, *flat) from None
+
+    return call  # type: ignore[return-value]
 
 
 def name_result(result: Any, name: str, args: tuple[Any, ...]) -> None:

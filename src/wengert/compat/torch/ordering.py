@@ -6,20 +6,20 @@ from typing import Any
 
 import numpy as np
 
-from ...errors import ArgumentError, GraphShapeError, user_line
+from ...errors import ArgumentError, GraphArgumentError, GraphShapeError, user_line
 from ...primitives import elementwise as e
 from ...primitives import indexing as p
 from ...primitives.base import normalize_axis
 from ...recording import Traced, apply
 from . import dtypes
-from .naming import node
+from .naming import fits, node
 from .results import ValuesIndices
 from .shaping import ravel
 from .tensor import as_tensor
 
 
 def _axis(dim: int, ndim: int) -> int:
-    return normalize_axis(dim, max(ndim, 1))
+    return normalize_axis(dim, ndim or 1)
 
 
 def _numbers(x: Any) -> np.ndarray:
@@ -56,7 +56,7 @@ def topk(input: Any, k: int, dim: int = -1, largest: bool = True, sorted: bool =
     axis = _axis(dim, x.ndim)
     n = x.shape[axis] if x.ndim else 1
     if not 0 <= k <= n:
-        raise ArgumentError(f"topk: k is {k}, but the axis has {n} elements", where=user_line())
+        raise GraphArgumentError(f"topk: k is {k}, but the axis has {n} elements", where=user_line())
     values, indices = sort(x, axis, descending=largest)
     cut = (*(p.FULL,) * axis, (0, k, None))
     return ValuesIndices("topk", apply(p.index, (values,), {"spec": cut}), apply(p.index, (indices,), {"spec": cut}))
@@ -164,12 +164,20 @@ def _check_gather(x: Any, index: Any, axis: int, name: str) -> None:
             )
 
 
+@fits
 def take_along_dim(input: Any, indices: Any, dim: int | None = None) -> Any:
     """Take elements by index along an axis."""
     x = as_tensor(input)
     if dim is None:
         x, dim = ravel(x), 0
-    return np.take_along_axis(x, as_tensor(indices), dim)
+    index = as_tensor(indices)
+    axis = _axis(dim, x.ndim)
+    shape = np.broadcast_shapes(*(tuple(1 if i == axis else n for i, n in enumerate(y.shape)) for y in (x, index)))
+    lengths = (x.shape[axis], index.shape[axis])
+    x, index = (
+        np.broadcast_to(y, (*shape[:axis], n, *shape[axis + 1 :])) for y, n in zip((x, index), lengths, strict=True)
+    )
+    return np.take_along_axis(x, index, axis)
 
 
 @node("IndexSelect")

@@ -10,8 +10,8 @@ from ...errors import GraphShapeError, user_line
 from ...primitives.contraction import matmul as _matmul
 from . import dtypes
 from . import elementwise as f
-from .naming import name_result, node
-from .tensor import align, as_tensor
+from .naming import fits, name_result, node
+from .tensor import align, as_tensor, misfit
 
 _NODES = {(1, 1): "Dot", (2, 1): "Mv", (2, 2): "Mm", (3, 3): "Bmm"}
 
@@ -29,7 +29,10 @@ def matmul(input: Any, other: Any) -> Any:
     """
     x, y = align(as_tensor(input), as_tensor(other))
     _check(x, y, "matmul")
-    result = _matmul(x, y)
+    try:
+        result = _matmul(x, y)
+    except ValueError as error:
+        raise misfit("matmul", error, x, y) from None
     name_result(result, f"{_NODES.get((x.ndim, y.ndim), 'UnsafeView')}Backward0", (x, y))
     return result
 
@@ -72,6 +75,7 @@ def vdot(input: Any, other: Any) -> Any:
     return np.vdot(as_tensor(input), as_tensor(other))
 
 
+@fits
 def inner(input: Any, other: Any) -> Any:
     """Sum products along the last axes."""
     return np.inner(*_operands(input, other))
@@ -93,6 +97,7 @@ ger = outer
 
 
 @node("Einsum")
+@fits
 def einsum(equation: str, *operands: Any) -> Any:
     """Sum products by labels, as `numpy.einsum`."""
     if len(operands) == 1 and isinstance(operands[0], list | tuple):
@@ -100,6 +105,7 @@ def einsum(equation: str, *operands: Any) -> Any:
     return np.einsum(equation, *_operands(*operands))
 
 
+@fits
 def tensordot(a: Any, b: Any, dims: Any = 2) -> Any:
     """Sum products over axes: the last of `a` with the first of `b`, or pairs of axes."""
     return np.tensordot(*_operands(a, b), axes=dims)
@@ -112,9 +118,13 @@ def kron(input: Any, other: Any) -> Any:
 
 
 @node("LinalgCross")
-def cross(input: Any, other: Any, dim: int = -1) -> Any:
-    """Return the cross product of vectors of three numbers."""
-    return np.cross(*_operands(input, other), axis=dim)
+@fits
+def cross(input: Any, other: Any, dim: int | None = None) -> Any:
+    """Return the cross product of vectors of three numbers, along the first axis of length 3 if none is given."""
+    x, y = _operands(input, other)
+    if dim is None:
+        dim = next((i for i, n in enumerate(x.shape) if n == 3), -1)
+    return np.cross(x, y, axis=dim)
 
 
 @node("Trace")

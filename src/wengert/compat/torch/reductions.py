@@ -11,7 +11,7 @@ from ...errors import ArgumentError, GraphDtypeError
 from ...primitives.base import normalize_axes, normalize_axis
 from . import dtypes
 from . import elementwise as f
-from .naming import node
+from .naming import name_result, node
 from .results import MinMax, ValuesIndices
 from .tensor import as_tensor
 
@@ -25,7 +25,7 @@ def _axes(dim: Any, ndim: int) -> tuple[int, ...]:
 
 
 def _axis(dim: int, ndim: int) -> int:
-    return normalize_axis(dim, max(ndim, 1))
+    return normalize_axis(dim, ndim or 1)
 
 
 def _reduced(function: Any, x: Any, dim: Any, keepdim: bool) -> Any:
@@ -43,7 +43,10 @@ def sum(input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = None
     x = as_tensor(input)
     if dtype is not None:
         x = dtypes.cast(x, dtypes.to_numpy_dtype(dtype))
-    return _reduced(np.sum, x, dim, keepdim)
+    result = _reduced(np.sum, x, dim, keepdim)
+    if keepdim or dim is not None:
+        name_result(result, "SumBackward1", (x,))
+    return result
 
 
 @node("Mean")
@@ -142,10 +145,13 @@ def _extremum(name: str, reduce: Any, argument: Any, pairwise: Any) -> Any:
             return pairwise(x, dim if other is None else other)
         dim, keepdim = _options(dim, keepdim, named)
         if dim is None:
-            return reduce(x)
+            result = reduce(x)
+            name_result(result, f"{name.capitalize()}Backward1", (x,))
+            return result
         axis = _axis(dim, x.ndim)
         indices = argument(x, axis=axis) if x.ndim else np.zeros_like(x, dtype=np.int64)
         values = _pick(x, indices, axis, keepdim)
+        name_result(values, f"{name.capitalize()}Backward0", (x,))
         return ValuesIndices(name, values, np.expand_dims(indices, axis) if keepdim and x.ndim else indices)
 
     call.__name__ = call.__qualname__ = name
@@ -153,23 +159,26 @@ def _extremum(name: str, reduce: Any, argument: Any, pairwise: Any) -> Any:
         f"Return the {name}imum of all elements (ties share the derivative), (values, indices) along an axis (the "
         "first of several gets the derivative), or elementwise of two tensors."
     )
-    return node(name.capitalize())(call)
+    return call
 
 
 max = _extremum("max", np.max, np.argmax, f.maximum)
 min = _extremum("min", np.min, np.argmin, f.minimum)
 
 
+@node("Amax")
 def amax(input: Any, dim: Any = (), keepdim: bool = False) -> Any:
     """Return the maximum over axes; ties share the derivative."""
     return _reduced(np.max, as_tensor(input), dim, keepdim)
 
 
+@node("Amin")
 def amin(input: Any, dim: Any = (), keepdim: bool = False) -> Any:
     """Return the minimum over axes; ties share the derivative."""
     return _reduced(np.min, as_tensor(input), dim, keepdim)
 
 
+@node("Aminmax")
 def aminmax(input: Any, *, dim: Any = None, keepdim: bool = False) -> Any:
     """Return minimum and maximum."""
     dim = () if dim is None else dim

@@ -14,8 +14,8 @@ from ...primitives.base import normalize_axis
 from ...recording import apply
 from ...views import view as view_
 from . import dtypes
-from .naming import node, notes_of
-from .tensor import as_tensor
+from .naming import fits, node, notes_of
+from .tensor import as_tensor, link
 
 
 def _ints(values: tuple[Any, ...]) -> tuple[int, ...]:
@@ -43,6 +43,8 @@ def _resolved(shape: tuple[int, ...], have: Any) -> tuple[int, ...]:
 
 def _viewed(x: Any, name: str, primitive: Any, **params: Any) -> Any:
     result = view_(x, primitive, **params)
+    if result._alias is None and isinstance(result._data, np.generic):
+        link(x, result, primitive, **params)
     if result._line is not None and not result._line.abstract:
         notes_of(result._line).name = f"{name}Backward0"
     return result
@@ -218,6 +220,7 @@ def _common(tensors: Any) -> list[Any]:
     return [dtypes.cast(x, wanted) for x in made]
 
 
+@fits
 def cat(tensors: Any, dim: int = 0) -> Any:
     """Join tensors along an axis they have."""
     made = _common(tensors)
@@ -228,6 +231,7 @@ def cat(tensors: Any, dim: int = 0) -> Any:
 concat = concatenate = cat
 
 
+@fits
 def stack(tensors: Any, dim: int = 0) -> Any:
     """Join tensors along a new axis."""
     made = _common(tensors)
@@ -236,7 +240,7 @@ def stack(tensors: Any, dim: int = 0) -> Any:
 
 def _stacked(name: str, function: Any) -> Any:
     def call(tensors: Any) -> Any:
-        return function(_common(tensors))
+        return fits(function)(_common(tensors))
 
     call.__name__ = call.__qualname__ = name
     call.__doc__ = f"Same as `numpy.{name}`."
@@ -302,7 +306,7 @@ def select(input: Any, dim: int, index: int) -> Any:
     """Return one slice along an axis, without that axis."""
     x = as_tensor(input)
     axis = normalize_axis(dim, x.ndim)
-    return view_(x, p.index, spec=(*(p.FULL,) * axis, int(index)))
+    return _viewed(x, "Select", p.index, spec=(*(p.FULL,) * axis, int(index)))
 
 
 # ---------------------------------------------------------------- repeating and moving

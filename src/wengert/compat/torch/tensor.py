@@ -16,6 +16,7 @@ import numpy as np
 
 from ... import tensor as core
 from ...errors import (
+    AbstractValue,
     GraphDtypeError,
     GraphError,
     GraphShapeError,
@@ -25,13 +26,13 @@ from ...errors import (
 )
 from ...primitives import elementwise as e
 from ...primitives.base import Primitive, reads_nothing, result_dtype, shape_of
-from ...primitives.contraction import matmul
-from ...primitives.indexing import normalize_index
+from ...primitives.indexing import index, normalize_index
+from ...primitives.structural import alias as alias_line
 from ...primitives.structural import stop_gradient
-from ...recording import AMBIENT, CLOSED, Line, Session, Traced, apply, apply2, current, leaf, wrap
+from ...recording import AMBIENT, CLOSED, NO_PARAMS, Line, Session, Traced, apply, apply2, current, leaf, next_sequence, wrap
 from ...views import _BACKWARD, Alias, assign, become, write
 from . import dtypes
-from .graph import Node, RemovableHandle, add_hook, edits, notes_of
+from .graph import Node, RemovableHandle, add_hook, edits, is_leaf_line, notes_of
 from .printing import tensor_text
 
 # The class that results have at present, where a mode replaces it (anomaly detection, inference).
@@ -51,6 +52,10 @@ def _wants_gradient(line: Line | None) -> bool:
         return False
     session = line.session
     return session.live_in is not CLOSED and type(session) is not DualSession
+
+
+class NoValue(GraphError, AbstractValue):
+    """The value of a tensor was needed inside of `vmap`: a TypeError, and PyTorch's RuntimeError."""
 
 
 class _Family:
@@ -157,14 +162,19 @@ class Tensor(core.Tensor):
                 where=user_line(),
                 hint="x.clone() gives a normal tensor",
             )
-        self._line = line = leaf(self._data.shape, self._data.dtype, AMBIENT.session)
+        shape, dtype, before = self._data.shape, self._data.dtype, self._line
+        if before is not None and before.session.live_in is not CLOSED:  # a dual tensor: its tangent goes on
+            line = Line(alias_line, (before,), NO_PARAMS, (None,), None, shape, dtype, AMBIENT.session)
+        else:
+            line = leaf(shape, dtype, AMBIENT.session)
+        self._line = line
         notes_of(line).leaf = weakref.ref(self)
         return self
 
     @property
     def is_leaf(self) -> bool:
         """Whether the tensor is where a gradient ends: made by the user, or not recorded."""
-        return not self.requires_grad or self._line is None or self._line.primitive is None
+        return not self.requires_grad or self._line is None or is_leaf_line(self._line)
 
     @property
     def grad_fn(self) -> Node | None:
@@ -284,6 +294,8 @@ class Tensor(core.Tensor):
 
     @property
     def _version(self) -> int:
+        if self._is_inference:
+            raise GraphError("inference tensors do not track versions", where=user_line())
         return root_of(self)._writes  # type: ignore[no-any-return]
 
     def is_inference(self) -> bool:
@@ -309,6 +321,16 @@ class Tensor(core.Tensor):
         if copy is None:
             return np.asarray(array, dtype=dtype)
         return np.array(array, dtype=dtype, copy=copy)
+
+    def _concrete(self, what: str) -> Any:
+        if self._data is None:
+            raise NoValue(
+                f"{what} needs the value of a tensor of shape {tuple(self.shape)} inside of vmap",
+                where=user_line(),
+                why="there only shapes and dtypes are known",
+                hint="torch.where(condition, a, b) instead of a branch on the value",
+            )
+        return self._data
 
     def _leave(self, what: str) -> Any:
         return self._concrete(what)
@@ -404,11 +426,26 @@ class Tensor(core.Tensor):
         modify(self, lambda: write(self, spec, arrays, value))
 
     def __getitem__(self, key: Any) -> Any:
-        return core.Tensor.__getitem__(self, _plain_index(key))
+        key = _plain_index(key)
+        result = core.Tensor.__getitem__(self, key)
+        if isinstance(result._data, np.generic) and result._alias is None:
+            spec, arrays = normalize_index(key, self.shape)
+            if not arrays:
+                link(self, result, index, spec=spec)
+        return result
 
     def _assign(self, value: Any) -> Tensor:
-        modify(self, lambda: assign(self, value))
+        line = value._line if isinstance(value, Traced) else None
+        modify(self, lambda: assign(self, value), None if line is None else line.sequence)
         return self
+
+
+def link(base: Any, view: Any, primitive: Primitive, **params: Any) -> None:
+    """Make a single element a view, as in PyTorch: NumPy hands out a copy, which writes would not leave."""
+    if base._alias is None:
+        base._alias = Alias()
+    view._alias = Alias(base, primitive, params, base._alias.written)
+    base._alias.add(view)
 
 
 def _plain_index(key: Any) -> Any:
@@ -529,8 +566,10 @@ def _members(root: Any) -> list[Any]:
     return found
 
 
-def modify(target: Any, action: Callable[[], Any]) -> None:
+def modify(target: Any, action: Callable[[], Any], start: int | None = None) -> None:
     """Change a tensor in place as PyTorch does: checks first, then versions, and history only if it is recorded.
+
+    `start` is a sequence number before the first line of the change: these lines may save the old values.
 
     Raises
     ------
@@ -548,6 +587,7 @@ def modify(target: Any, action: Callable[[], Any]) -> None:
             where=user_line(),
             hint="x.clone() gives a normal tensor",
         )
+    start = next_sequence() if start is None else start
     before = [
         (member, weakref.ref(member._data) if type(member._data) is np.ndarray else None, member._line)
         for member in _members(root)
@@ -559,20 +599,20 @@ def modify(target: Any, action: Callable[[], Any]) -> None:
         if not recording:  # the numbers change, the history does not
             member._line = line
         if reference is not None and reference() is not member._data and not mutation_allowed.get():
-            edits.add(reference, version)
+            edits.add(reference, version, start)
 
 
 def mark_edited(root: Any, version: int) -> None:
     """Note that a tensor's values, and those of its views, were changed by means that are not seen."""
     for member in _members(root):
         if type(member._data) is np.ndarray:
-            edits.add(weakref.ref(member._data), version)
+            edits.add(weakref.ref(member._data), version, next_sequence())
 
 
 def _check_leaf(target: Any) -> None:
     tensor, view = target, False
     while True:
-        if tensor.is_leaf and tensor.requires_grad:
+        if tensor._data is not None and tensor.is_leaf and tensor.requires_grad:
             what = "a view of a leaf variable" if view else "a leaf variable"
             raise GraphError(
                 f"{what} that requires grad is being used in an in-place operation",
@@ -584,6 +624,20 @@ def _check_leaf(target: Any) -> None:
         if alias is None or alias.base is None or isinstance(alias, _DetachedAlias):
             return
         tensor, view = alias.base, True
+
+
+def in_place(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return the in-place variant of a function of a tensor."""
+
+    def method(self: Tensor, *args: Any, **kwargs: Any) -> Any:
+        start = next_sequence()
+        value = function(self, *args, **kwargs)
+        if value is NotImplemented:
+            return value
+        modify(self, lambda: assign(self, value), start)
+        return self
+
+    return method
 
 
 # ---------------------------------------------------------------- operators
@@ -634,24 +688,51 @@ def _binary(primitive: Any, floating: bool = False) -> tuple[Any, Any]:
     def forward(self: Tensor, other: Any) -> Any:
         if not isinstance(other, _OPERANDS):
             return NotImplemented
-        x, y = align(self, other, floating)
-        return checked(apply2(primitive, x, y), x, y)
+        return applied(primitive, *align(self, other, floating))
 
     def reflected(self: Tensor, other: Any) -> Any:
         if not isinstance(other, _OPERANDS):
             return NotImplemented
-        x, y = align(other, self, floating) if isinstance(other, Traced) else align(self, other, floating)[::-1]
-        return checked(apply2(primitive, x, y), x, y)
+        pair = align(other, self, floating) if isinstance(other, Traced) else align(self, other, floating)[::-1]
+        return applied(primitive, *pair)
 
     return forward, reflected
+
+
+def applied(primitive: Any, x: Any, y: Any) -> Any:
+    """Apply a primitive to two operands.
+
+    Raises
+    ------
+    GraphShapeError
+        If their shapes do not broadcast.
+    GraphError
+        If an inference tensor would be saved for a gradient.
+    """
+    try:
+        return checked(apply2(primitive, x, y), x, y)
+    except ValueError as error:
+        raise misfit(primitive.name, error, x, y) from None
+
+
+def misfit(name: str, error: ValueError, *args: Any) -> Exception:
+    """Return the error for arguments whose shapes do not fit, as PyTorch's RuntimeError and NumPy's ValueError."""
+    if isinstance(error, GraphError):
+        return error
+    shapes = ", ".join(str(tuple(shape_of(x))) for x in args if isinstance(x, Traced | np.ndarray))
+    return GraphShapeError(
+        f"{name}: tensors of shapes {shapes} do not fit", where=user_line(), why=str(error).splitlines()[0]
+    )
 
 
 def checked(result: Any, *args: Any) -> Any:
     """Raise GraphError if an inference tensor was saved for a gradient."""
     line = result._line
-    if line is not None:
-        for arg in args:
-            if isinstance(arg, InferenceTensor) and any(value is arg._data for value in line.values):
+    if line is not None and any(isinstance(arg, InferenceTensor) for arg in args):
+        count = len(line.inputs)
+        read = {k for i, parent in enumerate(line.inputs) if parent is not None for k in line.primitive.reads(i, count)}
+        for k, arg in enumerate(args):
+            if isinstance(arg, InferenceTensor) and k in read:
                 raise GraphError(
                     "inference tensors cannot be saved for backward", where=user_line(), hint="x.clone() gives a normal tensor"
                 )
@@ -676,7 +757,7 @@ for _name, _primitive, _floating in (
     _forward, _reflected = _binary(_primitive, _floating)
     setattr(Tensor, f"__{_name}__", _forward)
     setattr(Tensor, f"__r{_name}__", _reflected)
-    setattr(Tensor, f"__i{_name}__", lambda self, other, _f=_forward: self._assign(_f(self, other)))
+    setattr(Tensor, f"__i{_name}__", in_place(_forward))
 for _name, _ufunc in (("lt", np.less), ("le", np.less_equal), ("gt", np.greater), ("ge", np.greater_equal)):
     setattr(Tensor, f"__{_name}__", _binary(_UFUNCS[_ufunc])[0])
 
@@ -697,13 +778,19 @@ Tensor.__ne__ = _equality(np.not_equal, True)  # type: ignore[method-assign]
 def _matmul(self: Tensor, other: Any) -> Any:
     if not isinstance(other, Traced | np.ndarray):
         return NotImplemented
-    return matmul(*align(self, other))
+    return _product(self, other)
 
 
 def _rmatmul(self: Tensor, other: Any) -> Any:
     if not isinstance(other, Traced | np.ndarray):
         return NotImplemented
-    return matmul(*align(other, self))
+    return _product(other, self)
+
+
+def _product(x: Any, y: Any) -> Any:
+    from .products import matmul
+
+    return matmul(x, y)
 
 
 Tensor.__matmul__ = _matmul  # type: ignore[method-assign, assignment]

@@ -36,9 +36,11 @@ class Native:
         Outputs that must be zero before a run.
     baked : dict
         Captures, by position, whose values are part of the code.
+    loops : Loops or None
+        The plan of code in loops.
     """
 
-    __slots__ = ("baked", "code", "form", "library", "program", "symbols", "text", "work_bytes", "zeroed")
+    __slots__ = ("baked", "code", "form", "library", "loops", "program", "symbols", "text", "work_bytes", "zeroed")
 
     def __init__(self, program: Program, form: str, code: Code, baked: dict[int, Any]) -> None:
         self.program = program
@@ -50,6 +52,7 @@ class Native:
         self.work_bytes = 0
         self.zeroed: frozenset[int] = frozenset()
         self.library: Library | None = None
+        self.loops: Loops | None = None
 
     def link(self, exports: Sequence[str], more: str = "", declares: dict[str, str] | None = None) -> None:
         """Compile the text, with more functions if there are any."""
@@ -65,7 +68,9 @@ def function_attributes() -> str:
     return f'nounwind "prefer-vector-width"="{widest}"'
 
 
-def lower(program: Program, baked: dict[int, Any] | None = None, form: str | None = None) -> Native:
+def lower(
+    program: Program, baked: dict[int, Any] | None = None, form: str | None = None, *, timed: bool = False
+) -> Native:
     """Write a Program's native code; nothing is compiled yet.
 
     `baked` are captures that are constants of the code. `form` asks for "straight" or "loops".
@@ -83,7 +88,7 @@ def lower(program: Program, baked: dict[int, Any] | None = None, form: str | Non
                 return _straight(program, baked)
             except NoLowering:
                 form = "loops"
-    return _straight(program, baked) if form == "straight" else _loops(program, baked)
+    return _straight(program, baked) if form == "straight" else _loops(program, baked, timed)
 
 
 def _straight(program: Program, baked: dict[int, Any]) -> Native:
@@ -108,7 +113,7 @@ def _straight(program: Program, baked: dict[int, Any]) -> Native:
     return Native(program, "straight", code, baked)
 
 
-def _loops(program: Program, baked: dict[int, Any]) -> Native:
+def _loops(program: Program, baked: dict[int, Any], timed: bool = False) -> Native:
     code = Code()
     leaves = {}
     constants = {}
@@ -124,12 +129,13 @@ def _loops(program: Program, baked: dict[int, Any]) -> Native:
             if strides is not None and strides != layout.strides:
                 layout = Layout(strides, 0, contiguous=False)
         leaves[i] = layout
-    loops = Loops(code, program, leaves, constants)
+    loops = Loops(code, program, leaves, constants, timed=timed)
     loops.write("run", function_attributes())
     native = Native(program, "loops", code, {i: baked[i] for i in baked if count + i in constants})
     native.work_bytes = loops.work_bytes
     native.zeroed = frozenset(loops.zeroed_outputs)
     native.symbols = loops.symbols
+    native.loops = loops
     return native
 
 
@@ -146,6 +152,8 @@ def operations(program: Program) -> float:
     for step in program.steps:
         name = step.primitive.name
         shape = step.slot.shape
+        if isinstance(step.slot.dtype, tuple) or any(isinstance(program.slot(a).dtype, tuple) for a in step.args):
+            continue
         if name == "contract":
             labels = dict(step.params)
             sizes = dict(zip(labels["a"], program.slot(step.args[0]).shape, strict=True))
@@ -155,7 +163,7 @@ def operations(program: Program) -> float:
             total += _size(program.slot(step.args[0]).shape) / 4
         elif step.primitive.family == "elementwise":
             total += _size(shape) * scalars.cost_of(name) / 4
-        elif not isinstance(step.slot.dtype, tuple):
+        else:
             total += _size(shape) / 8
     return total
 
@@ -232,6 +240,11 @@ class Compiled:
             self._arguments, self._captured, self._results, self.native.work_bytes, slow
         )
         return wrapper.make_builtin(self.address, context, self._name, doc, self.native.library)
+
+
+    def chain(self, first: Any, second: Any) -> None:
+        """Let what does not fit the builtin `first` (one of ours) be tried by the builtin `second`."""
+        wrapper.chain(first.__self__, second)
 
 
 def _miss(*args: Any, **kwargs: Any) -> Any:

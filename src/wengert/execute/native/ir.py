@@ -161,6 +161,7 @@ class Code:
         self._count = 0
         self._scopes: list[dict[str, str]] = [{}]
         self.defined: dict[str, tuple[str, ...]] = {}
+        self.metadata: list[str] = []
 
     # ------------------------------------------------------------ rows
 
@@ -190,6 +191,14 @@ class Code:
                 return found
         name = self.let(text)
         self._scopes[-1][text] = name
+        return name
+
+    def scalar_loop(self) -> str:
+        """Return a mark for a loop that is not to be vectorised."""
+        if not self.metadata:
+            self.metadata.append('!0 = !{!"llvm.loop.vectorize.enable", i1 false}')
+        name = f"!{len(self.metadata)}"
+        self.metadata.append(f"{name} = distinct !{{{name}, !0}}")
         return name
 
     def push(self) -> None:

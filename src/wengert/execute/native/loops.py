@@ -27,9 +27,22 @@ class Loops:
         Size of the work memory that the function needs.
     zeroed_outputs : set of int
         Positions of outputs that the function expects to be zero when it starts.
+    clocks : int
+        If the function takes its own time, where in the work memory it writes processor ticks: one before all items of the
+        schedule and one after each.
     """
 
-    def __init__(self, code: Code, program: Program, leaves: dict[int, Layout], constants: dict[int, Any]) -> None:
+    def __init__(
+        self,
+        code: Code,
+        program: Program,
+        leaves: dict[int, Layout],
+        constants: dict[int, Any],
+        *,
+        timed: bool = False,
+    ) -> None:
+        self.timed = timed
+        self.clocks = 0
         self.code = code
         self.program = program
         self.schedule = Schedule(program, leaves, constants)
@@ -152,7 +165,11 @@ class Loops:
             pointer[v] = code.pure(f"getelementptr i8, ptr %work, i64 {offset}")
         filled: set[int] = set()
         outputs = {v: k for k, v in enumerate(schedule.output_values)}
-        for item, kernel in kernels:
+        if self.timed:
+            self.clocks = self.work_bytes
+            self.work_bytes += 8 * (len(kernels) + 1)
+            self._tick(0)
+        for number, (item, kernel) in enumerate(kernels):
             for v in sorted(item.writes):
                 if v not in starts or v in filled:
                     continue
@@ -177,9 +194,17 @@ class Loops:
             if item.kind == "check":
                 (v,) = item.writes
                 self._leave_if(pointer[v])
+            if self.timed:
+                self._tick(number + 1)
         code.row("ret i32 0")
         code.pop()
         code.rows.append("}")
+
+    def _tick(self, number: int) -> None:
+        code = self.code
+        code.declares["llvm.readcyclecounter"] = "declare i64 @llvm.readcyclecounter()"
+        ticks = code.let("call i64 @llvm.readcyclecounter()")
+        code.row(f"store i64 {ticks}, ptr {code.let(f'getelementptr i8, ptr %work, i64 {self.clocks + 8 * number}')}")
 
     def _leave_if(self, flag: str) -> None:
         code = self.code

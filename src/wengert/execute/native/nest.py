@@ -18,6 +18,7 @@ from .ir import BOOL, I8, Code, Kind, Value, constant, literal
 from .pull import Layout, MustStore, Node, Puller
 
 MOST_BOXES = 40
+SMALL = 400  # steps; shorter nests are not worth the compile time of vector code
 UNROLL = 4  # loops this short may be unrolled inside of others
 UNROLLED_NODES = 400
 
@@ -315,6 +316,10 @@ class _Writer:
         self.registers: dict[int, str] = {}
         self.memo: dict[Any, Value] = {}
         self.level = [level_of(plan, reduced) for reduced in box.reduced]
+        steps = 1
+        for n in plan.extents.values():
+            steps *= n
+        self.hint = "" if steps > SMALL else f", !llvm.loop {code.scalar_loop()}"
 
     def write(self) -> None:
         self._loops(0, {})
@@ -381,7 +386,7 @@ class _Writer:
         code.label(latch)
         code.row(f"{following} = add nuw nsw i64 {register}, 1")
         more = code.let(f"icmp ult i64 {following}, {n}")
-        code.row(f"br i1 {more}, label %{head}, label %{done}")
+        code.row(f"br i1 {more}, label %{head}, label %{done}{self.hint}")
         code.label(done)
         rows = [f"  {register} = phi i64 [ 0, %{before} ], [ {following}, %{latch} ]"]
         ends = [part for key in sums for part in ((result[key].re, result[key].im) if result[key].im else (result[key].re,))]

@@ -8,12 +8,17 @@ from __future__ import annotations
 from typing import Any
 
 from ...program import Program, Step
+from .expand import expand
 
 _PASSING = frozenset({"alias", "watch", "stop_gradient", "reshape", "broadcast_to", "cast", "transpose", "positive"})
 
 
 def prepare(program: Program) -> Program:
-    """Return an equal Program without repeated and dead lines, and without captures that nobody reads."""
+    """Return an equal Program without repeated and dead lines, and without captures that nobody reads.
+
+    Primitives that are formulas are written out.
+    """
+    program = expand(program)
     count = len(program.inputs) + len(program.captures)
     refs: list[Any] = list(range(count))
     steps: list[Step] = []

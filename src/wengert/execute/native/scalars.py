@@ -16,12 +16,12 @@ import numpy as np
 
 from ...primitives.base import REGISTRY
 from . import vectormath
-from .ir import BOOL, F8, I8, Code, Kind, Value, constant, kind_of, literal
+from .ir import BOOL, F8, I8, Code, Kind, Value, constant, kind_of, literal, number_in
 
 Lower = Callable[..., Value]
 LOWER: dict[str, Lower] = {}
 # Rough cost in additions where it is not 1.
-COST: dict[str, int] = {"divide": 4, "sqrt": 6, "remainder": 30, "floor_divide": 30, "reciprocal": 4, "sinc": 25}
+COST: dict[str, int] = {"divide": 4, "sqrt": 6, "remainder": 30, "floor_divide": 30, "reciprocal": 4, "sinc": 25, "tanh_slope": 20, "sqrt_slope": 10}
 
 
 def lowers(*names: str) -> Callable[[Lower], Lower]:
@@ -98,6 +98,10 @@ def _supported(name: str, kinds: tuple[Kind, ...], params: tuple[Any, ...]) -> b
     if name in _FLOAT_ONLY and codes & {"i", "u"}:
         return False
     if name in _FLOAT_ONLY and name not in _COMPLEX and kinds[0].code == "b":
+        return False
+    if name in ("tanh_slope", "sqrt_slope") and not kinds[0].floating:
+        return False
+    if name == "tanh_slope" and not vectormath.available("exp", kinds[0]):
         return False
     if name in ("logaddexp", "logaddexp2", "sinc", "remainder", "floor_divide", "fmod"):
         needed = {"logaddexp": ("log1p", "exp"), "logaddexp2": ("log1p", "exp2"), "sinc": ("sin",)}.get(name, ("fmod",))
@@ -181,18 +185,36 @@ def _divide(code: Code, out: Kind, a: Value, b: Value) -> Value:
 
 @lowers("scale")
 def _scale(code: Code, out: Kind, a: Value, b: Value) -> Value:
+    """The product, but 0 where a factor is 0, whatever the other one is."""
     product = _multiply(code, out, a, b)
     kind = product.kind
     if kind.code not in "fc":
         return product
     p = kind.part
     zero = literal(p, 0.0)
-    if kind.code == "f":
-        cut = code.both(code.is_nan(p, product.re), code.compare("oeq", p, a.re, zero))
-        return Value(kind, code.select(cut, p, zero, product.re))
-    none = code.both(code.compare("oeq", p, a.re, zero), code.compare("oeq", p, a.im, zero))
-    cut = code.both(none, code.either(code.is_nan(p, product.re), code.is_nan(p, product.im)))
-    return Value(kind, code.select(cut, p, zero, product.re), code.select(cut, p, zero, product.im))
+
+    def is_zero(x: Value) -> str:
+        re = code.compare("oeq", p, x.re, zero)
+        return code.both(re, code.compare("oeq", p, x.im, zero)) if x.im else re
+
+    none = [is_zero(x) for x in (a, b) if number_in(x.re) is None or x.im]
+    if not none:  # both are literals
+        return product
+    nan = code.is_nan(p, product.re)
+    if product.im:
+        nan = code.either(nan, code.is_nan(p, product.im))
+    if len(none) == 1 and _is_finite_literal(a, b):
+        return product
+    cut = code.both(nan, none[0] if len(none) == 1 else code.either(*none))
+    return Value(
+        kind, code.select(cut, p, zero, product.re), code.select(cut, p, zero, product.im) if product.im else ""
+    )
+
+
+def _is_finite_literal(a: Value, b: Value) -> bool:
+    """Whether one factor is a literal that no zero turns into NaN."""
+    numbers = [number_in(x.re) for x in (a, b)]
+    return any(x is not None and np.isfinite(x) and x != 0 for x in numbers)
 
 
 @lowers("negative")
@@ -236,8 +258,6 @@ def _power(code: Code, out: Kind, a: Value, b: Value) -> Value:
 
 def power(code: Code, kind: Kind, base: str, exponent: str) -> str:
     """x ** y; small literal exponents become products, as exact as the C library's `pow` to an ulp."""
-    from .ir import number_in
-
     y = number_in(exponent)
     if y == 2.0:
         return code.mul(kind, base, base)
@@ -253,6 +273,22 @@ def power(code: Code, kind: Kind, base: str, exponent: str) -> str:
         square = code.mul(kind, base, base)
         return code.mul(kind, square, square)
     return vectormath.call(code, "power", kind, base, exponent)
+
+
+@lowers("tanh_slope")
+def _tanh_slope(code: Code, out: Kind, a: Value) -> Value:
+    """1 / cosh(x)^2 as 4 e / (1 + e)^2 with e = exp(-2 |x|): one exponential, and nothing cancels."""
+    kind = a.kind
+    size = code.fneg(kind, code.intrinsic("fabs", kind, a.re))
+    e = vectormath.call(code, "exp", kind, code.add(kind, size, size))
+    root = code.add(kind, literal(kind, 1.0), e)
+    quotient = code.div(kind, code.mul(kind, literal(kind, 4.0), e), code.mul(kind, root, root))
+    return Value(kind, quotient)
+
+
+@lowers("sqrt_slope")
+def _sqrt_slope(code: Code, out: Kind, a: Value) -> Value:
+    return Value(a.kind, code.div(a.kind, literal(a.kind, 0.5), code.intrinsic("sqrt", a.kind, a.re)))
 
 
 @lowers("sqrt")

@@ -103,7 +103,7 @@ class Schedule:
         """Decide what is stored besides: outputs, what is read in several ways, what is deep."""
         program = self.program
         stored = set(self.mandatory) | {v for v in self.forced if v >= self.first}
-        stored |= {v for v in program.outputs if v >= self.first and v not in self.constants}
+        stored |= {v for v in map(self._behind, program.outputs) if v >= self.first and v not in self.constants}
         cost = [0] * self.count
         depth = [0] * self.count
         sizes = [_size(program.slot(v).shape) for v in range(self.count)]
@@ -490,11 +490,20 @@ class Schedule:
             root.plain = True
             self.plain[v] = item
 
+    def _behind(self, v: int) -> int:
+        """Return the value that an output is only another shape of: it lies the same way in memory."""
+        while v >= self.first:
+            step = self.step(v)
+            if step.primitive.name != "reshape" and step.primitive.name not in ALIASES:
+                break
+            v = step.args[0]
+        return v
+
     def _outputs(self) -> list[int]:
         """Return the number that stands for each output's memory; values that are not stored alone are copied."""
         taken: set[int] = set()
         numbers = []
-        for v in self.program.outputs:
+        for v in map(self._behind, self.program.outputs):
             own = v >= self.first and v in self.layouts and self.layouts[v].contiguous and self.layouts[v].offset == 0
             if own and v not in taken:
                 taken.add(v)

@@ -136,7 +136,7 @@ def module_text(code: Code, bodies: str, more: dict[str, str]) -> str:
         rows.append(
             f'@llvm.compiler.used = appending global [{len(kept)} x ptr] [{", ".join(kept)}], section "llvm.metadata"'
         )
-    text = "\n".join(rows)
+    text = "\n".join([*rows, *code.metadata])
     for name in sorted(numbers, key=len, reverse=True):
         text = text.replace(f"#m_{name}\n", f"#{numbers[name]}\n")
     return text + "\n"

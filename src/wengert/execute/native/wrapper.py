@@ -182,7 +182,9 @@ def text(
     ints = {i: t.let("alloca i64, align 8") for i in data_args if arguments[i].form == "int"}
     overflow = t.let("alloca i32, align 4") if ints else ""
     temporary = {
-        k: t.let("alloca [16 x i8], align 16") for k, r in enumerate(results) if r.form in ("generic", "guard")
+        k: t.let(f"alloca [{max(16, len(r.expected))} x i8], align 16")
+        for k, r in enumerate(results)
+        if r.form in ("generic", "guard")
     }
     on_stack = 0 < work_bytes <= SMALL_WORK
     stack_work = t.let(f"alloca [{work_bytes} x i8], align 64") if on_stack else ""
@@ -236,8 +238,7 @@ def text(
         position += 1
         if pinned.get(k):
             name = f"@pinned{k}"
-            escaped = "".join(f"\\{byte:02X}" for byte in pinned[k])
-            globals_.append(f'{name} = private unnamed_addr constant [{size} x i8] c"{escaped}"')
+            globals_.append(f"{name} = private unnamed_addr constant [{size} x i8] {_bytes_literal(pinned[k])}")
             differs = t.let(f"call i32 @memcmp(ptr {pointers[-1]}, ptr {name}, i64 {size})")
             t.require(t.let(f"icmp eq i32 {differs}, 0"), "miss")
     descriptors = []
@@ -288,7 +289,8 @@ def text(
     for k, result in enumerate(results):
         pointers.append(t.field(made[k], _DATA) if result.form == "array" else temporary[k])
         if result.form != "array" and k in zeroed:
-            t.row(f"call void @llvm.memset.p0.i64(ptr {temporary[k]}, i8 0, i64 16, i1 false)")
+            size = max(16, len(result.expected))
+            t.row(f"call void @llvm.memset.p0.i64(ptr {temporary[k]}, i8 0, i64 {size}, i1 false)")
     for k, pointer in enumerate(pointers):
         t.row(f"store ptr {pointer}, ptr {t.let(f'getelementptr ptr, ptr {table}, i64 {k}')}")
     status = _run(t, table, context, work_bytes, stack_work, operations)
@@ -300,7 +302,15 @@ def text(
     t.label("done")
     for k, result in enumerate(results):
         if result.form == "guard":
-            bits = len(result.expected) * 8
+            size = len(result.expected)
+            if size not in (1, 2, 4, 8):
+                if size:
+                    name = f"@guard{k}"
+                    globals_.append(f"{name} = private unnamed_addr constant [{size} x i8] {_bytes_literal(result.expected)}")
+                    differs = t.let(f"call i32 @memcmp(ptr {temporary[k]}, ptr {name}, i64 {size})")
+                    t.require(t.let(f"icmp eq i32 {differs}, 0"), "undo")
+                continue
+            bits = size * 8
             wanted = int.from_bytes(result.expected, sys.byteorder, signed=True)
             found = t.let(f"load i{bits}, ptr {temporary[k]}")
             t.require(t.let(f"icmp eq i{bits} {found}, {wanted}"), "undo")
@@ -395,6 +405,10 @@ def _run(t: _Text, table: str, context: str, work_bytes: int, stack_work: str, o
     return status
 
 
+def _bytes_literal(data: bytes) -> str:
+    return 'c"' + "".join(f"\\{byte:02X}" for byte in data) + '"'
+
+
 def _bytes(shape: tuple[int, ...], dtype: Any) -> int:
     n = np.dtype(dtype).itemsize
     for extent in shape:
@@ -418,6 +432,7 @@ class Context(np.ndarray):
     """The integers that the code reads, and in `kept` what they point to."""
 
     kept: list[Any]
+    address: int
 
 
 def make_context(
@@ -464,16 +479,17 @@ def make_builtin(address: int, context: Context, name: str, doc: str | None, lib
     """Return the builtin function whose code is at `address`; it owns its context and its code."""
     definition = _Definition(name.encode(), address, 0x0082, doc.encode() if doc else None)  # FASTCALL | KEYWORDS
     context.kept.extend((definition, library))
+    context.address = address
     new = ctypes.pythonapi.PyCMethod_New
     new.restype, new.argtypes = ctypes.py_object, [ctypes.c_void_p, ctypes.py_object, ctypes.c_void_p, ctypes.c_void_p]
     return new(ctypes.addressof(definition), context, None, None)
 
 
-def chain(first: Context, second: Any, address: int) -> None:
-    """Let what does not fit `first` be tried by the builtin `second`, whose code is at `address`."""
+def chain(first: Context, second: Any) -> None:
+    """Let what does not fit `first` be tried by the builtin `second`."""
     other = second.__self__
     first.kept.append(second)
-    first[NEXT], first[NEXT_SELF] = address, id(other)
+    first[NEXT], first[NEXT_SELF] = other.address, id(other)
 
 
 def argument_of(value: Any) -> Argument | None:

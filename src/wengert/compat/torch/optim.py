@@ -1,0 +1,199 @@
+"""`torch.optim`: the optimisers that tutorials use, each from its own update formula."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from ...errors import ArgumentError, StructureError
+from ...recording import Traced
+from .missing import missing
+from .modes import enable_grad, no_grad
+
+__getattr__ = missing("torch.optim")
+
+
+class Optimizer:
+    """Base of the optimisers: parameter groups with their settings, and the state of each parameter."""
+
+    def __init__(self, params: Any, defaults: dict[str, Any]) -> None:
+        given = list(params)
+        if not given:
+            raise ArgumentError("the optimizer got an empty list of parameters")
+        groups = given if isinstance(given[0], dict) else [{"params": given}]
+        self.defaults = defaults
+        self.param_groups: list[dict[str, Any]] = []
+        for group in groups:
+            values = group["params"]
+            values = [values] if isinstance(values, Traced) else list(values)
+            for value in values:
+                if not isinstance(value, Traced):
+                    raise StructureError(f"the optimizer can only optimize tensors, but one of the parameters is {type(value).__name__}")
+                if not value.is_leaf:  # type: ignore[attr-defined]
+                    raise ArgumentError("the optimizer can only optimize leaf tensors", hint="x.detach().requires_grad_()")
+            self.param_groups.append({**defaults, **group, "params": values})
+        self.state: dict[Any, dict[str, Any]] = {}
+
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """Forget the gradients."""
+        for group in self.param_groups:
+            for p in group["params"]:
+                if set_to_none or p.grad is None:
+                    p.grad = None
+                else:
+                    p.grad.detach().zero_()
+
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
+        """Move each parameter by its gradient; `closure`, if given, computes the loss again first."""
+        loss = None
+        if closure is not None:
+            with enable_grad():
+                loss = closure()
+        with no_grad():
+            for group in self.param_groups:
+                for p in group["params"]:
+                    if p.grad is not None:
+                        gradient = np.asarray(p.grad.detach()._data)
+                        change = self._change(np.asarray(p._data), gradient, group, self.state.setdefault(p, {}))
+                        p._assign(p.detach() + change.astype(gradient.dtype))
+        return loss
+
+    def _change(self, value: np.ndarray, gradient: np.ndarray, group: dict[str, Any], state: dict[str, Any]) -> np.ndarray:
+        raise NotImplementedError
+
+
+class SGD(Optimizer):
+    """Gradient descent with momentum (Sutskever et al., 2013, in PyTorch's form)."""
+
+    def __init__(
+        self,
+        params: Any,
+        lr: float = 1e-3,
+        momentum: float = 0.0,
+        dampening: float = 0.0,
+        weight_decay: float = 0.0,
+        nesterov: bool = False,
+        maximize: bool = False,
+    ) -> None:
+        super().__init__(
+            params,
+            {
+                "lr": lr,
+                "momentum": momentum,
+                "dampening": dampening,
+                "weight_decay": weight_decay,
+                "nesterov": nesterov,
+                "maximize": maximize,
+            },
+        )
+
+    def _change(self, value: np.ndarray, gradient: np.ndarray, group: dict[str, Any], state: dict[str, Any]) -> np.ndarray:
+        g = -gradient if group["maximize"] else gradient
+        if group["weight_decay"]:
+            g = g + group["weight_decay"] * value
+        if group["momentum"]:
+            known = state.get("momentum_buffer")
+            velocity = g if known is None else group["momentum"] * known + (1 - group["dampening"]) * g
+            state["momentum_buffer"] = velocity
+            g = g + group["momentum"] * velocity if group["nesterov"] else velocity
+        return -group["lr"] * g
+
+
+class Adam(Optimizer):
+    """Adam (Kingma and Ba, 2015, algorithm 1)."""
+
+    _decoupled = False
+
+    def __init__(
+        self,
+        params: Any,
+        lr: float = 1e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 0.0,
+        amsgrad: bool = False,
+        *,
+        maximize: bool = False,
+    ) -> None:
+        super().__init__(
+            params,
+            {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay, "amsgrad": amsgrad, "maximize": maximize},
+        )
+
+    def _change(self, value: np.ndarray, gradient: np.ndarray, group: dict[str, Any], state: dict[str, Any]) -> np.ndarray:
+        first, second = group["betas"]
+        g = -gradient if group["maximize"] else gradient
+        if group["weight_decay"] and not self._decoupled:
+            g = g + group["weight_decay"] * value
+        t = state["step"] = state.get("step", 0) + 1
+        m = state["exp_avg"] = first * state.get("exp_avg", 0) + (1 - first) * g
+        v = state["exp_avg_sq"] = second * state.get("exp_avg_sq", 0) + (1 - second) * g * g
+        if group["amsgrad"]:
+            v = state["max_exp_avg_sq"] = np.maximum(v, state.get("max_exp_avg_sq", 0))
+        change = -group["lr"] * (m / (1 - first**t)) / (np.sqrt(v / (1 - second**t)) + group["eps"])
+        return change - group["lr"] * group["weight_decay"] * value if self._decoupled else change
+
+
+class AdamW(Adam):
+    """Adam with decoupled weight decay (Loshchilov and Hutter, 2019, algorithm 2)."""
+
+    _decoupled = True
+
+    def __init__(
+        self,
+        params: Any,
+        lr: float = 1e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 1e-2,
+        amsgrad: bool = False,
+        *,
+        maximize: bool = False,
+    ) -> None:
+        super().__init__(params, lr, betas, eps, weight_decay, amsgrad, maximize=maximize)
+
+
+class RMSprop(Optimizer):
+    """RMSprop (Hinton's lecture 6e, 2012)."""
+
+    def __init__(
+        self,
+        params: Any,
+        lr: float = 1e-2,
+        alpha: float = 0.99,
+        eps: float = 1e-8,
+        weight_decay: float = 0.0,
+        momentum: float = 0.0,
+        centered: bool = False,
+    ) -> None:
+        super().__init__(
+            params,
+            {"lr": lr, "alpha": alpha, "eps": eps, "weight_decay": weight_decay, "momentum": momentum, "centered": centered},
+        )
+
+    def _change(self, value: np.ndarray, gradient: np.ndarray, group: dict[str, Any], state: dict[str, Any]) -> np.ndarray:
+        g = gradient + group["weight_decay"] * value if group["weight_decay"] else gradient
+        a = group["alpha"]
+        mean = state["square_avg"] = a * state.get("square_avg", 0) + (1 - a) * g * g
+        if group["centered"]:
+            average = state["grad_avg"] = a * state.get("grad_avg", 0) + (1 - a) * g
+            mean = mean - average * average
+        step = g / (np.sqrt(mean) + group["eps"])
+        if group["momentum"]:
+            step = state["momentum_buffer"] = group["momentum"] * state.get("momentum_buffer", 0) + step
+        return -group["lr"] * step
+
+
+class Adagrad(Optimizer):
+    """Adagrad (Duchi, Hazan and Singer, 2011)."""
+
+    def __init__(self, params: Any, lr: float = 1e-2, lr_decay: float = 0.0, weight_decay: float = 0.0, eps: float = 1e-10) -> None:
+        super().__init__(params, {"lr": lr, "lr_decay": lr_decay, "weight_decay": weight_decay, "eps": eps})
+
+    def _change(self, value: np.ndarray, gradient: np.ndarray, group: dict[str, Any], state: dict[str, Any]) -> np.ndarray:
+        g = gradient + group["weight_decay"] * value if group["weight_decay"] else gradient
+        t = state["step"] = state.get("step", 0) + 1
+        total = state["sum"] = state.get("sum", 0) + g * g
+        return -group["lr"] / (1 + (t - 1) * group["lr_decay"]) * g / (np.sqrt(total) + group["eps"])

@@ -1,0 +1,377 @@
+"""`jit`: a function compiled to machine code for the arguments it is called with.
+
+The function runs once, recorded, for each structure, shapes and dtypes of its arguments; the recorded Program is compiled
+and called from then on through a builtin that checks its arguments in machine code. What Python looked at (branches, loop
+bounds) is checked after each run; where it was different, that path is recorded as well.
+"""
+
+from __future__ import annotations
+
+import functools
+import types
+import warnings
+import weakref
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from .. import tree
+from ..errors import NotCompiled, ShapeError, StructureError, user_level
+from ..execute.native.build import MISS, Compiled, NoLowering
+from ..execute.native.hybrid import as_plain, compile_any
+from ..execute.native.ir import kind_of
+from ..execute.native.wrapper import Result, argument_of
+from ..recording import AMBIENT, Traced, current, wrap
+from ..tensor import Tensor
+from .jit_record import CannotCompile, Path, record
+
+MOST_PATHS = 16
+MOST_VARIANTS = 64
+_STATIC = (types.FunctionType, types.BuiltinFunctionType, types.ModuleType, type, bool, str, bytes)
+_WIDE = frozenset({np.dtype(np.float64), np.dtype(np.complex128), np.dtype(np.int64), np.dtype(bool)})
+
+
+class Variant:
+    """What is known for one structure, shapes and dtypes of arguments."""
+
+    __slots__ = ("eager", "paths", "reason", "static_numbers")
+
+    def __init__(self) -> None:
+        self.paths: list[tuple[Path, Any]] = []
+        self.eager = False
+        self.reason = ""
+        self.static_numbers = False
+
+
+class State:
+    """What a jitted function has learnt; it holds no reference to the object that the user holds."""
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self.function = function
+        self.name = getattr(function, "__name__", type(function).__name__)
+        self.variants: dict[Any, Variant] = {}
+        self.by_value: dict[Any, set[int]] = {}  # Python numbers that are part of the key, by position
+        self.owner: weakref.ref[Jit] | None = None
+        self.noticed = False
+        self.fronts = 0
+
+    # ------------------------------------------------------------ calling
+
+    def call(self, *args: Any, **kwargs: Any) -> Any:
+        """Find or make the code for these arguments and run it; the way taken when the builtin's checks fail."""
+        out = kwargs.pop("out", None)
+        leaves, structure = tree.flatten((args, kwargs))
+        if any(isinstance(leaf, Traced) for leaf in leaves):
+            result = self._on_tensors(leaves, structure, args, kwargs)
+        elif _recording():
+            result = self.function(*args, **kwargs)
+        else:
+            result = self._run(leaves, structure)
+        return result if out is None else _copy_out(result, out)
+
+    def _on_tensors(self, leaves: list[Any], structure: tree.Tree, args: Any, kwargs: Any) -> Any:
+        tracked = any(isinstance(x, Traced) and (x._data is None or x._line is not None) for x in leaves)
+        if tracked or _recording():
+            return self.function(*args, **kwargs)  # an enclosing derivative or vmap records what the function does
+        data = [x._data if isinstance(x, Traced) else x for x in leaves]
+        result = self._run(data, structure)
+        return tree.map_leaves(lambda x: wrap(Tensor, x) if isinstance(x, np.ndarray | np.generic) else x, result)
+
+    def _run(self, leaves: list[Any], structure: tree.Tree) -> Any:
+        positions = self.by_value.get(structure, set())
+        signature, dynamic, usable = _signature(leaves, positions)
+        if not usable:
+            return self._eagerly(leaves, structure, "an argument is neither an array, a number, a function nor a name")
+        key = (structure, signature)
+        variant = self.variants.get(key)
+        if variant is None:
+            if len(self.variants) >= MOST_VARIANTS:
+                self.variants.pop(next(iter(self.variants)))
+            variant = self.variants[key] = Variant()
+        data = [_plain(leaves[i]) for i in dynamic]
+        for path, compiled in variant.paths:
+            result = self._try(path, compiled, data)
+            if result is not MISS:
+                return result
+        if variant.eager:
+            return self._eagerly(leaves, structure, "")
+        return self._learn(variant, leaves, structure, dynamic, data)
+
+    def _try(self, path: Path, compiled: Any, data: Sequence[Any]) -> Any:
+        if any(tensor._data is not seen for tensor, seen in path.tensors):
+            return MISS
+        extra = [np.asarray(variable._data) for variable in path.variables]
+        found = compiled(*data, *extra)
+        if found is MISS:
+            return MISS
+        return _rebuild(path, found)
+
+    def _eagerly(self, leaves: Sequence[Any], structure: tree.Tree, reason: str) -> Any:
+        if reason:
+            self._notice(reason)
+        args, kwargs = tree.unflatten(structure, leaves)
+        return self.function(*args, **kwargs)
+
+    def _notice(self, reason: str) -> None:
+        if not self.noticed:
+            self.noticed = True
+            warnings.warn(
+                f"jit: {self.name} runs without compiled code: {reason}", NotCompiled, stacklevel=user_level()
+            )
+
+    # ------------------------------------------------------------ learning
+
+    def _learn(
+        self, variant: Variant, leaves: list[Any], structure: tree.Tree, dynamic: list[int], data: list[Any]
+    ) -> Any:
+        """Record the path of these arguments, compile it, and return the recorded run's result."""
+        if len(variant.paths) >= MOST_PATHS:
+            variant.eager = True
+            return self._eagerly(leaves, structure, f"it took more than {MOST_PATHS} paths through its branches")
+        numbers = [i for i in dynamic if type(leaves[i]) in (int, float)]
+
+        def rebuild(tensors: list[Any]) -> tuple[Any, Any]:
+            filled = list(leaves)
+            for i, tensor in zip(dynamic, tensors, strict=True):
+                filled[i] = tensor
+            return tree.unflatten(structure, filled)
+
+        strong = [_strong(value) for value in data]
+        try:
+            path = record(self.function, rebuild, strong)
+        except CannotCompile as problem:
+            variant.eager = True
+            return self._eagerly(leaves, structure, str(problem))
+        except Exception:
+            if numbers and self._fix(structure, numbers):
+                return self._run(leaves, structure)
+            raise
+        # Python numbers that were used as indices, or that met narrower dtypes, have to be part of the key.
+        fixed = {dynamic[k] for k in path.reads_numbers if dynamic[k] in numbers}
+        if numbers and not _only_wide(path):
+            fixed |= set(numbers)
+        if fixed and self._fix(structure, fixed):
+            return self._run(leaves, structure)
+        try:
+            compiled = _compile(path, data, self.name)
+        except NoLowering as problem:
+            variant.eager = True
+            self._notice(f"nothing in it has native code ({problem})")
+            return path.value
+        except Exception as problem:  # a fault of the compiler must not stop the computation
+            variant.eager = True
+            self._notice(f"compilation failed ({type(problem).__name__}: {problem})")
+            return path.value
+        variant.paths.insert(0, (path, compiled.direct))
+        if len(dynamic) == len(leaves):
+            self._install(path, compiled, structure)
+        return path.value
+
+    def _fix(self, structure: tree.Tree, positions: Any) -> bool:
+        known = self.by_value.setdefault(structure, set())
+        fresh = set(positions) - known
+        known |= fresh
+        return bool(fresh)
+
+    def _install(self, path: Path, compiled: Any, structure: tree.Tree) -> None:
+        """Let the builtin be what a call of the jitted object reaches first, where arguments and result are simple."""
+        owner = self.owner() if self.owner is not None else None
+        positional, named = structure.children
+        simple = (
+            isinstance(compiled, Compiled)
+            and not path.variables
+            and not path.tensors
+            and not named.keys
+            and all(child.is_leaf for child in positional.children)
+            and _shape_of_result(path) is not None
+            and self.fronts < MOST_VARIANTS
+        )
+        if not simple or owner is None:
+            return
+        front = compiled.front(self.call, None)
+        before = owner.__call__
+        if isinstance(before, types.BuiltinFunctionType):
+            compiled.chain(front, before)
+        owner._set(front)
+        self.fronts += 1
+
+
+def _recording() -> bool:
+    recorder = current()
+    return recorder is not None and recorder is not AMBIENT and bool(recorder.sessions)
+
+
+def _signature(leaves: Sequence[Any], by_value: set[int]) -> tuple[Any, list[int], bool]:
+    """Return the key of the leaves, the positions that are run-time values, and whether all can be compiled for."""
+    parts: list[Any] = []
+    dynamic: list[int] = []
+    for i, leaf in enumerate(leaves):
+        kind = type(leaf)
+        if isinstance(leaf, np.ndarray):
+            if kind is not np.ndarray or kind_of(leaf.dtype) is None:
+                return None, [], False
+            parts.append((leaf.shape, leaf.dtype.newbyteorder("=")))
+            dynamic.append(i)
+        elif (kind is float or kind is int) and i not in by_value and _fits(leaf):
+            parts.append(kind)
+            dynamic.append(i)
+        elif isinstance(leaf, np.generic):
+            if kind_of(leaf.dtype) is None:
+                return None, [], False
+            parts.append((kind, leaf.dtype))
+            dynamic.append(i)
+        elif kind in (int, float, complex) or isinstance(leaf, _STATIC):
+            parts.append((kind, leaf if leaf == leaf else "nan"))
+        else:
+            return None, [], False
+    return tuple(parts), dynamic, True
+
+
+def _fits(number: Any) -> bool:
+    return type(number) is float or -(1 << 63) <= number < (1 << 63)
+
+
+def _plain(value: Any) -> Any:
+    return as_plain(value) if isinstance(value, np.ndarray) else value
+
+
+def _strong(value: Any) -> Any:
+    return np.float64(value) if type(value) is float else np.int64(value) if type(value) is int else value
+
+
+def _only_wide(path: Path) -> bool:
+    program = path.program
+    slots = [*program.inputs, *(step.slot for step in program.steps)]
+    slots += [program.slot(len(program.inputs) + i) for i in range(len(program.captures))]
+    return all(isinstance(slot.dtype, type | tuple) or slot.dtype in _WIDE for slot in slots)
+
+
+def _shape_of_result(path: Path) -> str | None:
+    """Return how the builtin can give the result back: one, tuple or list; None if Python has to build it."""
+    if any(out.form == "constant" for out in path.outputs):
+        return None
+    kind = path.output_tree
+    if kind.is_leaf:
+        return "one"
+    if kind.kind in (tuple, list) and all(child.is_leaf for child in kind.children) and kind.children:
+        return "tuple" if kind.kind is tuple else "list"
+    return None
+
+
+def _compile(path: Path, data: Sequence[Any], name: str) -> Any:
+    """Compile a path for arguments like these."""
+    arguments = []
+    for value in [*data, *(np.asarray(v._data) for v in path.variables)]:
+        argument = argument_of(value)
+        assert argument is not None
+        arguments.append(argument)
+    slots = path.program.output_slots
+    dynamic = [out for out in path.outputs if out.form != "constant"]
+    results = [Result(out.form, slots[out.number].shape, slots[out.number].dtype) for out in dynamic]
+    results += [
+        Result("guard", slots[len(dynamic) + k].shape, dtype, expected)
+        for k, (expected, dtype) in enumerate(zip(path.guards, path.guard_dtypes, strict=True))
+    ]
+    structure = _shape_of_result(path) or "tuple"
+    return compile_any(path.program, arguments, results, structure, name)
+
+
+def _rebuild(path: Path, found: Any) -> Any:
+    if _shape_of_result(path) is not None:
+        return found
+    remaining = iter(found)
+    leaves = [next(remaining) if out.form != "constant" else out.constant for out in path.outputs]
+    return tree.unflatten(path.output_tree, leaves)
+
+
+def _copy_out(result: Any, out: Any) -> Any:
+    """Copy a result, or a structure of results, into the caller's arrays."""
+    values, structure = tree.flatten(result)
+    targets, wanted = tree.flatten(out)
+    if structure != wanted:
+        raise StructureError("jit: out= does not have the structure of the result")
+    for value, target in zip(values, targets, strict=True):
+        if not isinstance(target, np.ndarray):
+            raise StructureError(f"jit: out= must hold arrays, not {type(target).__name__}")
+        if target.shape != np.shape(value):
+            raise ShapeError(f"jit: out= has shape {target.shape}, but the result has shape {np.shape(value)}")
+        np.copyto(target, np.asarray(value), casting="same_kind")
+    return out
+
+
+class Jit:
+    """A compiled function; made by `jit`."""
+
+    __slots__ = ("__call__", "__dict__", "__weakref__", "_state")
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        if not callable(function):
+            raise StructureError(
+                f"jit: the argument is the function, not {type(function).__name__}", hint="wengert.jit(f)(x)"
+            )
+        functools.update_wrapper(self, function, updated=())
+        self._state = State(function)
+        self._state.owner = weakref.ref(self)
+        self._set(self._state.call)
+
+    def _set(self, call: Callable[..., Any]) -> None:
+        _SLOT.__set__(self, call)
+
+    @property
+    def function(self) -> Callable[..., Any]:
+        """The function that was given."""
+        return self._state.function
+
+    def __get__(self, instance: Any, owner: Any = None) -> Any:
+        return self if instance is None else types.MethodType(self, instance)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (Jit, (self._state.function,))
+
+    def __repr__(self) -> str:
+        return f"<wengert.jit of {self._state.name}>"
+
+
+_SLOT = Jit.__dict__["__call__"]
+
+
+def jit(function: Callable[..., Any]) -> Jit:
+    """Return the function compiled to machine code.
+
+    f: (...) -> (...)   returns: the same, as fresh arrays
+
+    Parameters
+    ----------
+    function : callable
+        Ordinary NumPy code, or a derivative such as `wengert.grad(f)`. It runs in Python once for each structure, shapes
+        and dtypes of its arguments, and once for each path through its branches.
+
+    Returns
+    -------
+    callable
+        Takes what the function takes; for a result that is one array also `out=`, an array to write to. It pickles if the
+        function does.
+
+    Notes
+    -----
+    Cost: the first call of a kind records (one evaluation in Python) and compiles (milliseconds, or nothing if the code
+    is in the cache on disk). Later calls cost what the machine code costs: about 0.1 us for tiny functions.
+
+    Arrays that the function reads from outside are read again in each call; Python numbers and other objects from outside
+    have the value they had in the recorded run. Python's own effects (printing, appending to lists, drawing random
+    numbers) happen in recorded runs only. Arguments that are not arrays or numbers (functions, strings, True, None) are part
+    of the key. Up to 16 paths and 64 kinds of arguments are kept; what goes beyond runs uncompiled, and says so once.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import wengert as wg
+    >>> step = wg.jit(lambda x: np.where(x > 0, x, np.expm1(x)))
+    >>> step(np.array([0.0, 2.0]))
+    array([0., 2.])
+    >>> wg.jit(wg.grad(lambda x: np.sum(x**3)))(np.array([1.0, 2.0]))
+    array([ 3., 12.])
+    """
+    return Jit(function)
+
