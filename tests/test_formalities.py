@@ -21,7 +21,7 @@ ROOT = Path(wengert.__file__).parent
 # The layers, lowest first. A module imports from its own part and from lower layers only.
 LAYERS = [
     {"errors"},
-    {"tree", "recording", "advice"},
+    {"tree", "recording", "advice", "require"},
     {"primitives", "modes"},
     {"views"},
     {"tensor"},

@@ -11,6 +11,21 @@ if TYPE_CHECKING:
     from . import errors as errors
     from . import functional as functional
     from . import testing as testing
+    from .accumulator import ForwardAccumulator as ForwardAccumulator
+    from .derivatives.checkpoint import checkpoint as checkpoint
+    from .derivatives.checkpoint import checkpointed_scan as checkpointed_scan
+    from .derivatives.control import cond as cond
+    from .derivatives.control import fori_loop as fori_loop
+    from .derivatives.control import map as map
+    from .derivatives.control import scan as scan
+    from .derivatives.control import switch as switch
+    from .derivatives.control import while_loop as while_loop
+    from .derivatives.custom import custom_rule as custom_rule
+    from .derivatives.custom_faces import custom_gradient as custom_gradient
+    from .derivatives.custom_faces import custom_jvp as custom_jvp
+    from .derivatives.custom_faces import custom_vjp as custom_vjp
+    from .derivatives.custom_faces import stop_gradient as stop_gradient
+    from .derivatives.custom_faces import straight_through as straight_through
     from .derivatives.dense import jacfwd as jacfwd
     from .derivatives.dense import jacobian as jacobian
     from .derivatives.dense import jacrev as jacrev
@@ -23,12 +38,18 @@ if TYPE_CHECKING:
     from .derivatives.hessian import hessian_diag as hessian_diag
     from .derivatives.hessian import laplacian as laplacian
     from .derivatives.hessian import value_grad_and_hessian as value_grad_and_hessian
+    from .derivatives.implicit import custom_linear_solve as custom_linear_solve
+    from .derivatives.implicit import custom_root as custom_root
+    from .derivatives.implicit import fixed_point as fixed_point
+    from .derivatives.implicit_scipy import implicit as implicit
     from .derivatives.jit import jit as jit
     from .derivatives.products import gauss_newton_product as gauss_newton_product
     from .derivatives.products import hvp as hvp
     from .derivatives.products import linear_transpose as linear_transpose
     from .derivatives.products import linearize as linearize
     from .derivatives.products import vhp as vhp
+    from .derivatives.taylor import derivatives as derivatives
+    from .derivatives.taylor import jet as jet
     from .derivatives.vmap import vmap as vmap
     from .sparse.operators import hessian_operator as hessian_operator
     from .sparse.operators import jacobian_operator as jacobian_operator
@@ -40,7 +61,6 @@ if TYPE_CHECKING:
     from .sparse.plan import plan_jacobian as plan_jacobian
     from .sparse.plot import plot_jacobian as plot_jacobian
     from .sparse.plot import text_spy as text_spy
-    from .accumulator import ForwardAccumulator as ForwardAccumulator
     from .tape import GradientTape as GradientTape
     from .tape import UnconnectedGradients as UnconnectedGradients
     from .tensor import Tensor as Tensor
@@ -48,6 +68,13 @@ if TYPE_CHECKING:
 
 # Where each public name lives; a module is imported when one of its names is first used.
 _HOMES: dict[str, tuple[str, ...]] = {
+    "derivatives.checkpoint": ("checkpoint", "checkpointed_scan"),
+    "derivatives.control": ("cond", "fori_loop", "map", "scan", "switch", "while_loop"),
+    "derivatives.custom": ("custom_rule",),
+    "derivatives.custom_faces": ("custom_gradient", "custom_jvp", "custom_vjp", "stop_gradient", "straight_through"),
+    "derivatives.implicit": ("custom_linear_solve", "custom_root", "fixed_point"),
+    "derivatives.implicit_scipy": ("implicit",),
+    "derivatives.taylor": ("jet",),
     "derivatives.dense": ("jacfwd", "jacobian", "jacrev", "value_and_jacobian"),
     "derivatives.gradient": ("grad", "jvp", "value_and_grad", "vjp"),
     "derivatives.hessian": ("hessian", "hessian_diag", "laplacian", "value_grad_and_hessian"),
@@ -62,7 +89,7 @@ _HOMES: dict[str, tuple[str, ...]] = {
     "tape": ("GradientTape", "UnconnectedGradients"),
     "tensor": ("Tensor",),
     "variable": ("Variable",),
-    "": ("errors", "functional", "testing"),  # whole modules
+    "": ("derivatives", "errors", "functional", "testing"),  # whole modules
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 

@@ -85,9 +85,7 @@ class ForwardAccumulator(Watcher):
         if not self._around:
             self._around = around
 
-    def jvp(
-        self, primals: Any, unconnected_gradients: UnconnectedGradients | str = UnconnectedGradients.NONE
-    ) -> Any:
+    def jvp(self, primals: Any, unconnected_gradients: UnconnectedGradients | str = UnconnectedGradients.NONE) -> Any:
         """Return the directional derivative of each of these results along the tangents.
 
         Parameters
@@ -110,9 +108,7 @@ class ForwardAccumulator(Watcher):
         leaves, structure = leaves_of(primals, "jvp: the argument")
         targets = [self._line_of_target(leaf) for leaf in leaves]
         seeds = {
-            line: tangent
-            for primal, tangent in zip(self._primals, self._tangents)
-            for line in self._lines_of(primal)
+            line: tangent for primal, tangent in zip(self._primals, self._tangents) for line in self._lines_of(primal)
         }
         path = depends([line for line in targets if line is not None], seeds, self._admits()) if self._spans else []
         active = set(path)

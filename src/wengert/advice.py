@@ -8,7 +8,12 @@ from __future__ import annotations
 import re
 import sys
 
+_OF_A_LIST = "np.stack([...]), or np.array([...], like=x), of the list or array of tracked numbers first"
+
 _NUMPY_FRAMES = {
+    "_mean": _OF_A_LIST,
+    "_var": _OF_A_LIST,
+    "_std": _OF_A_LIST,
     "_vectorize_call": "wengert.numpy.vectorize instead of np.vectorize (NumPy's own admits no foreign type)",
     "_get_ufunc_and_otypes": "wengert.numpy.vectorize instead of np.vectorize (NumPy's own admits no foreign type)",
     "mapdomain": "wengert.numpy.polynomial.evaluate(p, x) instead of p(x) (NumPy's class admits no foreign type)",

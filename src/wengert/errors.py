@@ -187,6 +187,11 @@ def unmask(error: BaseException | None) -> None:
     """Raise the TraceLost behind NumPy's "setting an array element with a sequence", which hides what to do."""
     if isinstance(error, ValueError) and isinstance(error.__cause__, TraceLost):
         raise error.__cause__
+    if isinstance(error, TypeError) and ("dtype('O')" in str(error) or "not supported for the input" in str(error)):
+        error.add_note(
+            "Perhaps: np.array([...]) of tracked numbers is an array of objects, which this function does not take. "
+            "Try: np.stack([...]) or np.array([...], like=x), which make a tensor."
+        )
 
 
 _LIBRARY = (os.path.dirname(os.path.abspath(__file__)) + os.sep,)

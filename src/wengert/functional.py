@@ -8,14 +8,14 @@ into an error. Arrays give arrays, tensors give tensors of their own family.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
 from math import prod
 from typing import Any
 
 import numpy as np
 
+from .derivatives.functional_call import Call, line_of, pull_back, zeros_of
 from .derivatives.jacobian import forward_jacobian, reverse_jacobian
-from .derivatives.recorded import Recorded, Window
+from .derivatives.recorded import Recorded
 from .errors import (
     ArgumentError,
     GraphArgumentError,
@@ -24,223 +24,15 @@ from .errors import (
     GraphShapeError,
     MissingRule,
     NotConnected,
-    StructureError,
     user_line,
 )
-from .modes import Recording
 from .primitives.base import dtype_of, shape_of
-from .recording import AMBIENT, CLOSED, Line, Traced, current, is_live, is_tracked, leaf, wrap
 from .tensor import Tensor
-from .transforms.reverse import backpropagate
 
 __all__ = ["hessian", "hvp", "jacobian", "jvp", "vhp", "vjp"]
 
-_ARRAYS = (Traced, np.ndarray, np.generic)
 # How many bytes of intermediates a block of rows may take when `vectorize` is not asked for.
 _BLOCK = 1 << 26
-
-
-class _Call:
-    """One call of a functional derivative: its inputs as the function gets them, and how results go back.
-
-    Attributes
-    ----------
-    inputs : tuple
-        Arrays or tensors; detached from what encloses the call unless `create_graph`.
-    single : bool
-        Whether the caller gave one input, not a tuple.
-    family : type or None
-        The tensor class of the results; None for plain arrays.
-    """
-
-    __slots__ = ("create_graph", "family", "function", "inputs", "name", "outputs_single", "single", "strict")
-
-    def __init__(self, name: str, function: Any, inputs: Any, create_graph: bool, strict: bool) -> None:
-        self.name = name
-        if not callable(function):
-            raise StructureError(
-                f"{name}: the first argument is the function, not {type(function).__name__}",
-                hint=f"wengert.functional.{name}(f, x), not wengert.functional.{name}(f(x), x)",
-            )
-        self.function = function
-        self.create_graph = create_graph
-        self.strict = strict
-        values, self.single = as_tuple(inputs, "the inputs", name)
-        self.family = next((type(x).family for x in values if isinstance(x, Traced)), None)  # type: ignore[attr-defined]
-        self.inputs = tuple([self._prepare(i, x) for i, x in enumerate(values)])
-        self.outputs_single = True
-
-    def _prepare(self, i: int, x: Any) -> Any:
-        dtype = x.dtype
-        if dtype.kind not in "fc":
-            raise GraphDtypeError(
-                f"{self.name}: input {i} has dtype {dtype}, which has no derivative",
-                where=user_line(),
-                hint="x.astype(float), or wengert.jacobian, which takes integers as float64",
-            )
-        if not isinstance(x, Traced) or x._data is None or self.create_graph:
-            return x
-        if x._line is not None:
-            recorder = current()
-            if is_live(x._line, recorder) and x._line.session.live_in is not AMBIENT:
-                raise GraphError(
-                    f"{self.name}: input {i} is tracked by an enclosing recording, but create_graph is False",
-                    where=user_line(),
-                    why="the result would be a constant, and the enclosing derivative would come out as zero",
-                    hint="create_graph=True, or pass x.numpy() if the result is meant to be a constant",
-                )
-            return wrap(type(x).family, x._data)  # type: ignore[attr-defined]
-        return x
-
-    def window(self) -> Any:
-        """Return the context in which the whole call runs."""
-        return _Further() if self.create_graph else nullcontext()
-
-    def record(self) -> Recorded:
-        """Run the function once on fresh lines."""
-        inputs = self.inputs
-        if self.create_graph and self.family is not None and getattr(self.family, "ambient", False):
-            # In the torch spelling results carry their graph whether or not a window is open.
-            inputs = tuple([x if is_tracked(x) else _ambient(x) if isinstance(x, Traced) else x for x in inputs])
-        recorded = Recorded(self._checked, inputs, {}, range(len(inputs)), name=self.name)
-        if not self.create_graph and not self._abstract(recorded):
-            recorded.wrapper = None
-        return recorded
-
-    def _abstract(self, recorded: Recorded) -> bool:
-        return any(isinstance(out, Traced) and out._data is None for out in recorded.outputs)
-
-    def _checked(self, *inputs: Any) -> tuple[Any, ...]:
-        outputs, self.outputs_single = as_tuple(self.function(*inputs), "the result of the function", self.name)
-        if self.strict:
-            for i, out in enumerate(outputs):
-                if not isinstance(out, Traced) or not is_tracked(out):
-                    raise NotConnected(
-                        f"{self.name}: output {i} of the function does not depend on its inputs",
-                        where=user_line(),
-                        why="strict=True allows no derivative that is zero by construction",
-                        hint="compute it from the inputs with tensor operations, or strict=False for zeros",
-                    )
-        return outputs
-
-    # ------------------------------------------------------------ results
-
-    def finish(self, value: Any, seeds: Sequence[Any] = ()) -> Any:
-        """Return a result as the caller wants it: array or tensor, with or without its graph."""
-        if isinstance(value, Traced):
-            data, line = value._data, value._line
-        else:
-            data, line = value, None
-        if data is None:
-            return wrap(self.family or Tensor, None, line)
-        if line is not None and (not self.create_graph or line.session.live_in is CLOSED):
-            line = None
-        if not isinstance(data, np.ndarray):
-            data = np.asarray(data)
-        elif line is None and (not data.flags.writeable or any(data is seed for seed in seeds)):
-            data = data.copy()  # a broadcast view, or an array that belongs to somebody else
-        if self.family is None and line is None:
-            return data
-        return wrap(self.family or Tensor, data, line)
-
-    def as_inputs(self, values: Sequence[Any]) -> Any:
-        """Nest one value per input as the inputs were."""
-        return values[0] if self.single else tuple(values)
-
-    def as_outputs(self, values: Sequence[Any]) -> Any:
-        """Nest one value per output as the outputs were."""
-        return values[0] if self.outputs_single else tuple(values)
-
-    def connected(self, value: Any) -> bool:
-        """Whether a derivative depends on the inputs, so that it can be differentiated further."""
-        return isinstance(value, Traced) and is_tracked(value)
-
-    def vector(self, v: Any, likes: Sequence[Any], single: bool, what: str) -> list[Any]:
-        """Check the vector of a product against what it belongs to, and cast it."""
-        values, _ = as_tuple(v, "v", self.name)
-        if len(values) != len(likes):
-            raise GraphShapeError(
-                f"{self.name}: v has {len(values)} entries, but there are {len(likes)} {what}s",
-                hint="one array" if single else f"a tuple of {len(likes)}",
-            )
-        cast = []
-        for i, (value, like) in enumerate(zip(values, likes, strict=True)):
-            shape, dtype = like.shape, like.dtype
-            if value.shape != shape:
-                raise GraphShapeError(
-                    f"{self.name}: entry {i} of v has shape {tuple(value.shape)}, but {what} {i} has shape {tuple(shape)}",
-                    hint=f"np.broadcast_to(v, {tuple(shape)}) or np.reshape",
-                )
-            if value.dtype.kind == "c" and dtype.kind != "c":
-                raise GraphDtypeError(
-                    f"{self.name}: entry {i} of v is {value.dtype}, but {what} {i} is {dtype}",
-                    why="a real quantity has no complex direction",
-                    hint="v.real",
-                )
-            if isinstance(value, Traced):
-                keep = value._data is None or (self.create_graph and is_tracked(value))
-                value = wrap(Tensor, value._data, value._line) if keep else value._data
-            cast.append(value if value.dtype == dtype or dtype.kind not in "fc" else value.astype(dtype))
-        return cast
-
-
-class _Further:
-    """A window for a result that is to be differentiated further: recording is on, whatever it was."""
-
-    __slots__ = ("_on", "_window")
-
-    def __enter__(self) -> None:
-        self._on = Recording(True)
-        self._on.__enter__()
-        self._window = Window()
-        self._window.__enter__()
-
-    def __exit__(self, *exception: Any) -> None:
-        self._window.__exit__(*exception)
-        self._on.__exit__(*exception)
-
-
-def _ambient(x: Any) -> Any:
-    return wrap(type(x).family, x._data, leaf(x._data.shape, x._data.dtype, AMBIENT.session))
-
-
-def as_tuple(value: Any, what: str, name: str) -> tuple[tuple[Any, ...], bool]:
-    """Return a tuple of arrays, and whether one array was given instead of a tuple."""
-    if isinstance(value, _ARRAYS):
-        return (value,), True
-    if not isinstance(value, tuple):
-        raise StructureError(
-            f"{name}: {what} must be an array or tensor, or a tuple of them, not {type(value).__name__}",
-            where=user_line(),
-            hint="a tuple" if isinstance(value, list) else "np.asarray(...) or a tensor",
-        )
-    for i, part in enumerate(value):
-        if not isinstance(part, _ARRAYS):
-            raise StructureError(
-                f"{name}: entry {i} of {what} must be an array or tensor, not {type(part).__name__}",
-                where=user_line(),
-            )
-    return value, False
-
-
-def _line_of(out: Any) -> Line | None:
-    return out._line if isinstance(out, Traced) else None
-
-
-def _pull_back(recorded: Recorded, cotangents: Sequence[Any]) -> list[Any]:
-    """Return one cotangent per input, None where nothing arrives."""
-    seeds: dict[Line, Any] = {}
-    active = set(recorded.lines)
-    for out, cotangent in zip(recorded.outputs, cotangents, strict=True):
-        line = _line_of(out)
-        if line is not None and line in active and cotangent is not None:
-            seeds[line] = seeds[line] + cotangent if line in seeds else cotangent
-    found = backpropagate(recorded.lines, seeds, recorded.inputs, recorded.wrapper)
-    return [found.get(line) for line in recorded.inputs]
-
-
-def _zeros(line: Line) -> np.ndarray:
-    return np.zeros(line.shape, line.dtype)
 
 
 # ---------------------------------------------------------------- Jacobians
@@ -307,7 +99,7 @@ def jacobian(
            [ 0., 12.]])
     """
     _check_strategy("jacobian", strategy, create_graph, strict, vectorize)
-    call = _Call("jacobian", func, inputs, create_graph, strict)
+    call = Call("jacobian", func, inputs, create_graph, strict)
     with call.window():
         recorded = call.record()
         if strategy == "forward-mode":
@@ -343,15 +135,15 @@ def _check_strategy(name: str, strategy: str, create_graph: bool, strict: bool, 
             hint="strategy='reverse-mode', or wengert.jacobian(f, mode='forward'), which always composes",
         )
     if strict:
-        raise GraphArgumentError(f"{name}: strict=True is not offered with strategy='forward-mode'", hint="strict=False")
-    if not vectorize:
-        raise MissingRule(
-            f"{name}: strategy='forward-mode' is offered with vectorize=True only", hint="vectorize=True"
+        raise GraphArgumentError(
+            f"{name}: strict=True is not offered with strategy='forward-mode'", hint="strict=False"
         )
+    if not vectorize:
+        raise MissingRule(f"{name}: strategy='forward-mode' is offered with vectorize=True only", hint="vectorize=True")
 
 
-def _reverse_row(call: _Call, recorded: Recorded, i: int, out: Any, vectorize: bool) -> list[Any]:
-    line = _line_of(out)
+def _reverse_row(call: Call, recorded: Recorded, i: int, out: Any, vectorize: bool) -> list[Any]:
+    line = line_of(out)
     sources = recorded.inputs
     if line is None or line not in set(recorded.lines):
         if call.strict:
@@ -382,7 +174,7 @@ def _reverse_row(call: _Call, recorded: Recorded, i: int, out: Any, vectorize: b
     ]
 
 
-def _independent(call: _Call, i: int, j: int) -> None:
+def _independent(call: Call, i: int, j: int) -> None:
     raise NotConnected(
         f"{call.name}: output {i} of the function is independent of input {j}",
         where=user_line(),
@@ -391,8 +183,8 @@ def _independent(call: _Call, i: int, j: int) -> None:
     )
 
 
-def _forward_row(call: _Call, recorded: Recorded, out: Any) -> list[Any]:
-    line = _line_of(out)
+def _forward_row(call: Call, recorded: Recorded, out: Any) -> list[Any]:
+    line = line_of(out)
     shape, dtype = shape_of(out), np.dtype(dtype_of(out))
     blocks = []
     for source in recorded.inputs:
@@ -444,7 +236,7 @@ def hessian(
            [ 0., 12.]])
     """
     _check_strategy("hessian", outer_jacobian_strategy, create_graph, strict, vectorize)
-    call = _Call("hessian", func, inputs, create_graph, strict)
+    call = Call("hessian", func, inputs, create_graph, strict)
     gradient = _gradient_of(call)
     result = jacobian(
         lambda *x: gradient(*x)[1:],
@@ -457,16 +249,16 @@ def hessian(
     return result[0][0] if call.single else result
 
 
-def _gradient_of(call: _Call) -> Callable[..., tuple[Any, ...]]:
+def _gradient_of(call: Call) -> Callable[..., tuple[Any, ...]]:
     """Return the function that gives value and gradient, recorded so that it can be differentiated again."""
 
     def gradient(*inputs: Any) -> tuple[Any, ...]:
-        recorded = Recorded(call._checked, inputs, {}, range(len(inputs)), name=call.name)
+        recorded = Recorded(call.checked, inputs, {}, range(len(inputs)), name=call.name)
         recorded.wrapper = Tensor
         out = recorded.outputs[0]
         _check_number(call, out)
         seed = np.ones(shape_of(out), dtype_of(out))
-        found = _pull_back(recorded, [seed])
+        found = pull_back(recorded, [seed])
         if call.strict:
             for i, g in enumerate(found):
                 if g is None:
@@ -475,15 +267,15 @@ def _gradient_of(call: _Call) -> Callable[..., tuple[Any, ...]]:
                     raise NotConnected(
                         f"{call.name}: the gradient by input {i} is independent of the inputs",
                         where=user_line(),
-                        why="strict=True allows no second derivative that is zero by construction; a linear function's is",
+                        why="strict=True allows no second derivative that is zero by construction",
                         hint="strict=False for zeros",
                     )
-        return out, *[_zeros(line) if g is None else g for g, line in zip(found, recorded.inputs, strict=True)]
+        return out, *[zeros_of(line) if g is None else g for g, line in zip(found, recorded.inputs, strict=True)]
 
     return gradient
 
 
-def _check_number(call: _Call, out: Any) -> None:
+def _check_number(call: Call, out: Any) -> None:
     if not call.outputs_single:
         raise GraphError(
             f"{call.name}: the function returned a tuple; it must return one tensor with one element",
@@ -498,7 +290,7 @@ def _check_number(call: _Call, out: Any) -> None:
         )
     if np.dtype(dtype_of(out)).kind == "c":
         raise GraphDtypeError(
-            f"{call.name}: the function returned {dtype_of(out)}; the gradient of a complex number is not one direction",
+            f"{call.name}: the function returned {dtype_of(out)}, which has no single direction of steepest ascent",
             where=user_line(),
             hint="np.real(...) or np.abs(...) of the result",
         )
@@ -538,7 +330,7 @@ def vjp(func: Callable[..., Any], inputs: Any, v: Any = None, create_graph: bool
     >>> value, product
     (array([1., 8.]), array([ 3., 12.]))
     """
-    call = _Call("vjp", func, inputs, create_graph, strict)
+    call = Call("vjp", func, inputs, create_graph, strict)
     with call.window():
         recorded = call.record()
         if v is None:
@@ -551,7 +343,7 @@ def vjp(func: Callable[..., Any], inputs: Any, v: Any = None, create_graph: bool
             seeds: Sequence[Any] = [np.ones(shape_of(out), dtype_of(out)) for out in recorded.outputs]
         else:
             seeds = call.vector(v, [_like(out) for out in recorded.outputs], call.outputs_single, "output")
-        found = _pull_back(recorded, seeds)
+        found = pull_back(recorded, seeds)
         product = _filled(call, found, recorded.inputs, "input")
     value = call.as_outputs([call.finish(out) for out in recorded.outputs])
     return value, call.as_inputs([call.finish(g, seeds) for g in product])
@@ -578,7 +370,7 @@ def jvp(func: Callable[..., Any], inputs: Any, v: Any = None, create_graph: bool
     >>> jvp(lambda x: x**3, np.array([1.0, 2.0]), np.array([1.0, 1.0]))
     (array([1., 8.]), array([ 3., 12.]))
     """
-    call = _Call("jvp", func, inputs, create_graph, strict)
+    call = Call("jvp", func, inputs, create_graph, strict)
     with call.window():
         seeds = _input_vector(call, v)
         recorded = call.record()
@@ -598,7 +390,7 @@ def vhp(func: Callable[..., Any], inputs: Any, v: Any = None, create_graph: bool
 
     func: x -> one number   v: x   returns: (value, x-shaped product), the product nested as the inputs
 
-    See `jvp` for `v` and `hessian` for what is raised. Cost: a small multiple of one evaluation, whatever the size of x.
+    See `jvp` for `v` and `hessian` for what is raised. Cost: a small multiple of one evaluation of the function.
 
     Examples
     --------
@@ -629,13 +421,13 @@ def hvp(func: Callable[..., Any], inputs: Any, v: Any = None, create_graph: bool
 
 
 def _hessian_product(name: str, func: Any, inputs: Any, v: Any, create_graph: bool, strict: bool) -> Any:
-    call = _Call(name, func, inputs, create_graph, strict)
+    call = Call(name, func, inputs, create_graph, strict)
     with call.window():
         seeds = _input_vector(call, v)
         gradient = _gradient_of(call)
-        outer = _Call(name, gradient, call.inputs, create_graph, False)
+        outer = Call(name, gradient, call.inputs, create_graph, False)
         recorded = outer.record()
-        found = _pull_back(recorded, [None, *seeds])
+        found = pull_back(recorded, [None, *seeds])
         if strict and create_graph:
             for i, g in enumerate(found):
                 if not call.connected(g):
@@ -645,11 +437,11 @@ def _hessian_product(name: str, func: Any, inputs: Any, v: Any, create_graph: bo
                         why="strict=True with create_graph=True wants a result that can be differentiated",
                         hint="strict=False for zeros",
                     )
-        product = [_zeros(line) if g is None else g for g, line in zip(found, recorded.inputs, strict=True)]
+        product = [zeros_of(line) if g is None else g for g, line in zip(found, recorded.inputs, strict=True)]
     return call.finish(recorded.outputs[0]), call.as_inputs([call.finish(g, seeds) for g in product])
 
 
-def _input_vector(call: _Call, v: Any) -> list[Any]:
+def _input_vector(call: Call, v: Any) -> list[Any]:
     if v is not None:
         return call.vector(v, call.inputs, call.single, "input")
     if len(call.inputs) != 1 or prod(call.inputs[0].shape) != 1:
@@ -675,7 +467,7 @@ def _like(out: Any) -> Any:
     return _Like(out)
 
 
-def _filled(call: _Call, found: Sequence[Any], likes: Sequence[Any], what: str) -> list[Any]:
+def _filled(call: Call, found: Sequence[Any], likes: Sequence[Any], what: str) -> list[Any]:
     """Replace what nothing reached by zeros, or raise in strict mode."""
     product = []
     for i, (value, like) in enumerate(zip(found, likes, strict=True)):

@@ -22,14 +22,18 @@ from .tensor import Tensor
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """Shape and dtype of a value; `dtype` is a Python type for a scalar that promotes weakly."""
+    """Shape and dtype of a value; `dtype` is a Python type for a scalar that promotes weakly.
 
-    shape: tuple[int, ...]
+    Of a primitive with several results both are tuples with one entry per result.
+    """
+
+    shape: tuple[Any, ...]
     dtype: Any
 
     def __str__(self) -> str:
         if isinstance(self.dtype, tuple):  # a primitive with several results
-            return "(" + ", ".join(str(Slot(*part)) for part in zip(self.shape, self.dtype, strict=True)) + ")"
+            parts = [Slot(shape, dtype) for shape, dtype in zip(self.shape, self.dtype, strict=True)]
+            return f"({', '.join(map(str, parts))})"
         name = self.dtype.__name__ if isinstance(self.dtype, type) else str(self.dtype)
         return f"{name}[{','.join(map(str, self.shape))}]"
 
@@ -168,7 +172,7 @@ class Program:
         ...     path = os.path.join(folder, "double_sine.wengert")
         ...     program.save(path)
         ...     again = Program.load(path)
-        >>> again == program, float(again(np.ones(3))[0][0]) == 2 * np.sin(1.0)
+        >>> again == program, bool(again(np.ones(3))[0][0] == 2 * np.sin(1.0))
         (True, True)
         """
         from .execute.storage import save
@@ -269,7 +273,8 @@ def build(inputs: Sequence[Line], outputs: Sequence[Any], slots: Sequence[Slot] 
     AbstractValue
         If an abstract tensor of a trace that is over is among the captures.
     """
-    order = depends([out._line for out in outputs if isinstance(out, Traced) and out._data is None], inputs)
+    abstract = [out._line for out in outputs if isinstance(out, Traced) and out._data is None]
+    order = depends([line for line in abstract if line is not None], inputs)
     numbers: dict[Line, int] = {line: i for i, line in enumerate(inputs)}
     captures: list[Any] = []
     capture_numbers: dict[Any, int] = {}
@@ -341,7 +346,8 @@ def trace(function: Callable[..., Sequence[Any]], slots: Sequence[Slot], family:
     `function` takes abstract tensors and returns a sequence of tensors or arrays. A weak (Python type) slot is
     traced as a value of NumPy's default dtype for it.
     """
-    lines = [leaf(slot.shape, slot.dtype if type(slot.dtype) is tuple else np.dtype(slot.dtype)) for slot in slots]
+    dtypes: list[Any] = [slot.dtype if type(slot.dtype) is tuple else np.dtype(slot.dtype) for slot in slots]
+    lines = [leaf(slot.shape, dtype) for slot, dtype in zip(slots, dtypes, strict=True)]
     token = _depth.set(_depth.get() + 1)
     try:
         outputs = list(function(*(wrap(family, None, line) for line in lines)))

@@ -7,17 +7,17 @@ lines (`transforms`, `derivatives.jacobian`). This module knows nothing of funct
 from __future__ import annotations
 
 import weakref
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 
 from . import tree
-from .derivatives.jacobian import batch_jacobian_rows, reverse_jacobian
+from .derivatives.jacobian import batch_jacobian_rows, diagonal_matrix, reverse_jacobian
 from .derivatives.recorded import check_seed
 from .errors import ArgumentError, ShapeError, StructureError, TapeError, user_line
-from .recording import AMBIENT, Line, Traced, current
+from .recording import AMBIENT, Line, Traced, current, is_live, is_tracked
 from .tensor import Tensor
 from .transforms.reverse import backpropagate, sweep
 from .variable import Variable
@@ -129,6 +129,12 @@ class GradientTape(Watcher):
         super().note(variable, line)
         self._variables[id(variable)] = variable
 
+    def _line_of_target(self, target: Traced) -> Line | None:
+        """Return the line that a target's derivative starts from; a variable as target is read for that."""
+        if isinstance(target, Variable) and self._reads and target.trainable and not self.knows(target):
+            self._watch(target)
+        return super()._line_of_target(target)
+
     def watched_variables(self) -> tuple[Variable, ...]:
         """Return the variables that the tape watches or watched, in the order of their creation."""
         return tuple(sorted(self._variables.values(), key=lambda variable: variable._number))
@@ -228,7 +234,7 @@ class GradientTape(Watcher):
                     weight = np.ones(line.shape, line.dtype)
                 seeds[line] = seeds[line] + weight if line in seeds else weight
         path, groups, all_watched = self._path(list(seeds), [self._lines_of(leaf) for leaf in leaves])
-        wrapper, release = self._begin(seeds)
+        wrapper, release = self._begin(seeds, path, seeds.values())
         starts = [line for lines in groups for line in lines]
         active = set(path)
         seeds = {
@@ -247,6 +253,12 @@ class GradientTape(Watcher):
         results = []
         for leaf, lines in zip(leaves, groups):
             parts = [found[line] for line in lines if line in found]
+            if not lines and leaf.dtype.kind in "fc":  # not connected, except with itself
+                parts = [
+                    np.ones(leaf.shape, leaf.dtype) if weight is None else weight
+                    for tensor, weight in zip(targets, weights)
+                    if tensor is leaf
+                ]
             results.append(derivative_of(leaf, (), bool(lines), parts, zero))
         return tree.unflatten(structure, results)
 
@@ -293,7 +305,7 @@ class GradientTape(Watcher):
         if line is not None and line.dtype.kind not in "fc":
             line = None
         path, groups, _ = self._path([] if line is None else [line], [self._lines_of(leaf) for leaf in leaves])
-        wrapper, release = self._begin([] if line is None else [line])
+        wrapper, release = self._begin([] if line is None else [line], path)
         starts = [line for lines in groups for line in lines]
         blocks: dict[Line, Any] = {}
         if line is not None and starts:
@@ -302,6 +314,8 @@ class GradientTape(Watcher):
         results = []
         for leaf, lines in zip(leaves, groups):
             parts = [blocks[start] for start in lines if start in blocks]
+            if not lines and leaf is target and leaf.dtype.kind in "fc":  # not connected, except with itself
+                parts = [diagonal_matrix(np.ones(leaf.shape, leaf.dtype), leaf.shape)]
             results.append(derivative_of(leaf, target.shape, bool(lines), parts, zero))
         _finish(path, release)
         return tree.unflatten(structure, results)
@@ -361,7 +375,7 @@ class GradientTape(Watcher):
         if line is not None and line.dtype.kind not in "fc":
             line = None
         path, (lines,), _ = self._path([] if line is None else [line], [self._lines_of(source)])
-        wrapper, release = self._begin([] if line is None else [line])
+        wrapper, release = self._begin([] if line is None else [line], path)
         parts = []
         if line is not None:
             use = bool(experimental_use_pfor)
@@ -384,7 +398,9 @@ class GradientTape(Watcher):
                 else "wengert.GradientTape(persistent=True), or one call with several sources",
             )
 
-    def _begin(self, targets: Any) -> tuple[type | None, bool]:
+    def _begin(
+        self, targets: Iterable[Line], path: Sequence[Line], weights: Iterable[Any] = ()
+    ) -> tuple[type | None, bool]:
         """End a recording that is used up; return how the derivative is to be recorded and whether lines are freed."""
         release = False
         if self._persistent:
@@ -396,8 +412,12 @@ class GradientTape(Watcher):
             self._watched = {}
             self._state = "used"
         recorder = current()
-        nested = recorder is not None and recorder is not AMBIENT and bool(recorder.sessions)
-        return (Tensor if nested or any(line.abstract for line in targets) else None), release
+        if recorder is not None and recorder is not AMBIENT and recorder.sessions:
+            if any(is_live(line, recorder) for line in path):
+                return Tensor, release
+            if any(isinstance(weight, Traced) and is_tracked(weight) for weight in weights):
+                return Tensor, release
+        return (Tensor if any(line.abstract for line in targets) else None), release
 
 
 def _finish(path: Sequence[Line], release: bool) -> None:
@@ -432,8 +452,6 @@ def _weights(given: Any, targets: Sequence[Any], structure: tree.Tree) -> list[A
         return [None] * len(targets)
     weights = aligned(given, structure)
     return [
-        None
-        if weight is None
-        else check_seed(weight, tensor, f"gradient: output gradient {i}", "target")
+        None if weight is None else check_seed(weight, tensor, f"gradient: output gradient {i}", "target")
         for i, (weight, tensor) in enumerate(zip(weights, targets))
     ]

@@ -15,10 +15,12 @@ from typing import Any
 import numpy as np
 
 from .advice import advice
+from .boxes import OBJECT, boxed, may_be_boxed, unboxed
 from .errors import AbstractValue, StructureError, TraceLost, UnsupportedFunction, user_line
 from .primitives import elementwise as e
 from .primitives.contraction import matmul
 from .primitives.indexing import index, normalize_index
+from .primitives.sparse_operand import dense_times_sparse, is_sparse, sparse_times_dense
 from .recording import Traced, apply, apply1, apply2, current, is_guarded, is_tracked, wrap
 from .views import assign, holds_tensor, view, write
 
@@ -55,6 +57,8 @@ def _method(name: str) -> Any:
 
 def _operand(value: Any) -> Any:
     """Return the other operand of an operator as numbers or an array; NotImplemented where its type should act."""
+    if type(value) is np.ndarray:
+        return value if value.dtype is not OBJECT else unboxed(value)
     if isinstance(value, list | tuple):
         return _namespace().asarray(value) if holds_tensor(value) else np.asarray(value)
     if _foreign(value) or not hasattr(type(value), "__array__"):
@@ -78,9 +82,31 @@ def _binary(primitive: Any) -> tuple[Any, Any]:
 
 def _product(reflected: bool) -> Any:
     def method(self: Tensor, other: Any) -> Any:
-        if not isinstance(other, _OPERANDS) and (other := _operand(other)) is NotImplemented:
-            return NotImplemented
+        if not isinstance(other, _OPERANDS):
+            if is_sparse(other):
+                return sparse_times_dense(other, self) if reflected else dense_times_sparse(self, other)
+            if (other := _operand(other)) is NotImplemented:
+                return NotImplemented
         return matmul(other, self) if reflected else matmul(self, other)
+
+    return method
+
+
+def _asked_by_sparse_product() -> bool:
+    """Whether a sparse matrix of SciPy's wants to know what its other operand is."""
+    code, module = sys._getframe(2).f_code, sys._getframe(2).f_globals.get("__name__", "")
+    return code.co_name in ("_matmul_dispatch", "_mul_dispatch") and module.startswith("scipy.sparse")
+
+
+def _times(reflected: bool) -> Any:
+    def method(self: Tensor, other: Any) -> Any:
+        if not isinstance(other, _OPERANDS):
+            if is_sparse(other) and hasattr(other, "getH"):
+                # `*` of SciPy's older sparse matrices is the matrix product
+                return sparse_times_dense(other, self) if reflected else dense_times_sparse(self, other)
+            if (other := _operand(other)) is NotImplemented:
+                return NotImplemented
+        return apply2(e.multiply, other, self) if reflected else apply2(e.multiply, self, other)
 
     return method
 
@@ -112,6 +138,7 @@ class Tensor(Traced):
 
     __slots__ = ()
     __array_priority__ = 1000
+    _boxes = True  # whether NumPy may carry the tensor in an object array
     family: type
 
     def __init__(self, value: Any, dtype: Any = None) -> None:
@@ -248,6 +275,15 @@ class Tensor(Traced):
         return data
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        if (self._data is None or is_tracked(self)) and _asked_by_sparse_product():
+            return np.array(None, dtype=object)  # what SciPy takes for "not mine": it lets __rmatmul__ act
+        if (
+            self._boxes
+            and (dtype is None or dtype == object)
+            and (self._data is None or (is_tracked(self) and self.dtype.kind in "fc"))
+            and may_be_boxed(self, dtype)
+        ):
+            return boxed(self)
         data = self._leave("conversion to a NumPy array (np.asarray, or storing in a plain array)")
         if copy is None:
             return np.asarray(data, dtype=dtype)
@@ -329,7 +365,7 @@ class Tensor(Traced):
 
     __add__, __radd__ = _binary(e.add)
     __sub__, __rsub__ = _binary(e.subtract)
-    __mul__, __rmul__ = _binary(e.multiply)
+    __mul__, __rmul__ = _times(reflected=False), _times(reflected=True)
     __truediv__, __rtruediv__ = _binary(e.divide)
     __floordiv__, __rfloordiv__ = _binary(e.floor_divide)
     __mod__, __rmod__ = _binary(e.remainder)
@@ -417,11 +453,13 @@ class Tensor(Traced):
                 if len(inputs) == 1:
                     return apply1(primitive, self)
                 x, y = inputs if len(inputs) == 2 else (None, None)
-                if isinstance(x, _OPERANDS) and isinstance(y, _OPERANDS):
+                if (isinstance(x, _OPERANDS) or (x.__class__ is _NDARRAY and x.dtype is not OBJECT)) and (
+                    isinstance(y, _OPERANDS) or (y.__class__ is _NDARRAY and y.dtype is not OBJECT)
+                ):
                     return apply2(primitive, x, y)
         holders = sys.getrefcount(options["out"][0]) if "out" in options else 0
         for x in inputs:
-            if not isinstance(x, _OPERANDS) and _foreign(x):
+            if not isinstance(x, _OPERANDS) and x.__class__ is not _NDARRAY and _foreign(x):
                 return NotImplemented
         return _implementation("call_ufunc")(ufunc, method, inputs, options, holders)
 
@@ -479,13 +517,30 @@ class Tensor(Traced):
     transpose = _method("transpose")
     var = _method("var")
 
+    def __getattr__(self, name: str) -> Any:
+        """The functions that NumPy calls as methods of the elements when it works on an object array."""
+        ufunc = getattr(np, name, None) if not name.startswith("_") else None
+        if not isinstance(ufunc, np.ufunc):
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        return lambda *others: ufunc(self, *others)
+
+    def __floor__(self) -> Tensor:
+        return np.floor(self)
+
+    def __ceil__(self) -> Tensor:
+        return np.ceil(self)
+
+    def __trunc__(self) -> Tensor:
+        return np.trunc(self)
+
     def fill(self, value: Any) -> None:
         """Set every element to `value`."""
         self[...] = value
 
 
 Tensor.family = Tensor
-_OPERANDS = (Traced, np.ndarray, np.generic, float, int, complex)
+_OPERANDS = (Traced, np.generic, float, int, complex)
+_NDARRAY = np.ndarray
 
 
 def _is_truth_value(key: Any) -> bool:

@@ -9,6 +9,9 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
+import numpy as np
+
+from .boxes import OBJECT, unboxed
 from .errors import StructureError
 
 
@@ -94,7 +97,7 @@ def _flatten(value: Any, leaves: list[Any]) -> Tree:
     if not branches:
         if value is None:
             return _NONE_TREE
-        leaves.append(value)
+        leaves.append(unboxed(value) if kind is np.ndarray and value.dtype is OBJECT else value)
         return _LEAF_TREE
     if branches == "sequence":
         return Tree(kind, (), tuple([_flatten(part, leaves) for part in value]))

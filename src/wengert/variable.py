@@ -59,10 +59,9 @@ class Variable(Tensor):
 
     __slots__ = ("_name", "_number", "_trainable")
     _mutable = False
+    _slice_type: type[VariableSlice]
 
-    def __init__(
-        self, initial_value: Any, trainable: bool = True, name: str | None = None, dtype: Any = None
-    ) -> None:
+    def __init__(self, initial_value: Any, trainable: bool = True, name: str | None = None, dtype: Any = None) -> None:
         value = initial_value() if callable(initial_value) else initial_value
         if isinstance(value, Traced):
             value = value._data if value._data is not None else value._concrete("a variable")  # type: ignore[attr-defined]
@@ -122,10 +121,12 @@ class Variable(Tensor):
 
     @property
     def trainable(self) -> bool:
+        """Whether tapes watch the variable when it is read."""
         return self._trainable
 
     @property
     def name(self) -> str:
+        """The name it was given."""
         return self._name
 
     def ref(self) -> Reference:
@@ -153,12 +154,16 @@ class Variable(Tensor):
         self._data = self._fit(value, self.shape, "assign")
         return self
 
-    def assign_add(self, delta: Any, use_locking: bool = False, name: str | None = None, read_value: bool = True) -> Variable:
+    def assign_add(
+        self, delta: Any, use_locking: bool = False, name: str | None = None, read_value: bool = True
+    ) -> Variable:
         """Add to the value and return the variable; see `assign`."""
         self._data = self._data + self._fit(delta, self.shape, "assign_add")
         return self
 
-    def assign_sub(self, delta: Any, use_locking: bool = False, name: str | None = None, read_value: bool = True) -> Variable:
+    def assign_sub(
+        self, delta: Any, use_locking: bool = False, name: str | None = None, read_value: bool = True
+    ) -> Variable:
         """Subtract from the value and return the variable; see `assign`."""
         self._data = self._data - self._fit(delta, self.shape, "assign_sub")
         return self
@@ -225,8 +230,8 @@ class Variable(Tensor):
             hint="v.assign_add(value) to change the variable, or y = v + value for a new tensor",
         )
 
-    __iadd__ = __isub__ = __imul__ = __itruediv__ = __ifloordiv__ = _in_place  # type: ignore[assignment]
-    __imod__ = __ipow__ = __imatmul__ = __iand__ = __ior__ = __ixor__ = _in_place  # type: ignore[assignment]
+    __iadd__ = __isub__ = __imul__ = __itruediv__ = __ifloordiv__ = _in_place
+    __imod__ = __ipow__ = __imatmul__ = __iand__ = __ior__ = __ixor__ = _in_place
 
     # ------------------------------------------------------------ scattered updates
 
@@ -322,6 +327,9 @@ class VariableSlice(Tensor):
 
     __slots__ = ("_key", "_variable")
 
+    _key: Any
+    _variable: Variable
+
     def assign(self, value: Any, name: str | None = None) -> Variable:
         """Replace this part of the variable and return the variable."""
         return self._variable._update(self._key, value, None, "assign")
@@ -338,7 +346,7 @@ class VariableSlice(Tensor):
         return "Tensor" + super().__repr__().removeprefix(type(self).__name__)
 
 
-Variable._slice_type = VariableSlice  # type: ignore[attr-defined]
+Variable._slice_type = VariableSlice
 
 
 class Reference:

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from .boxes import is_boxed
 from .errors import DtypeError, ShapeError, TraceLost, user_line
 from .primitives import elementwise as e
 from .primitives.base import dtype_of, shape_of
@@ -246,7 +247,7 @@ def holds_tensor(value: Any) -> bool:
     """Whether a tensor stands somewhere in nested lists and tuples."""
     if type(value) in (list, tuple):
         return any(holds_tensor(part) for part in value)
-    return isinstance(value, Traced)
+    return isinstance(value, Traced) or is_boxed(value)
 
 
 # ---------------------------------------------------------------- through a view to its base

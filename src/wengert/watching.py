@@ -190,8 +190,8 @@ class Watcher:
         first, last = spans[0][0], spans[-1][1]
         if len(spans) == 1:
             return lambda line: (
-                first <= line.sequence < last and line.primitive is not stop_gradient
-            ) or line.primitive is watch
+                (first <= line.sequence < last and line.primitive is not stop_gradient) or line.primitive is watch
+            )
 
         def admits(line: Line) -> bool:
             primitive = line.primitive

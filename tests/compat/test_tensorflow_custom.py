@@ -1,6 +1,7 @@
 """compat.tensorflow: functions with gradients of their own."""
 
 import gc
+import pickle
 import weakref
 
 import numpy as np
@@ -83,19 +84,27 @@ def test_nested_arguments_settings_and_none():
     assert gradient(lambda x, y: f({"x": x, "y": y}, 2.0, unused=3.0), x, y) == [3, 0]
 
 
+class Scaled:
+    factor = 7.0
+
+    @tf.custom_gradient
+    def __call__(self, x):
+        return x * 1.0, lambda dy: dy * self.factor
+
+    @tf.custom_gradient
+    def named(self, x):
+        """Return x."""
+        return x * 1.0, lambda dy: [dy * 2]
+
+
 def test_methods():
-    class Scaled:
-        factor = 7.0
-
-        @tf.custom_gradient
-        def __call__(self, x):
-            return x * 1.0, lambda dy: (None, dy * self.factor)
-
-        @tf.custom_gradient
-        def named(self, x):
-            return x * 1.0, lambda dy: [None, dy]
-
     assert gradient(Scaled(), tf.constant(1.0)) == [7]
+    assert gradient(Scaled().named, tf.constant(1.0)) == [2]
+    assert Scaled.named.__doc__ == "Return x." and Scaled.named.__name__ == "named"
+
+
+def test_pickling():
+    assert pickle.loads(pickle.dumps(log1pexp)) is log1pexp
 
 
 def test_clipping_a_gradient():
@@ -141,7 +150,7 @@ def test_a_variable_as_argument_is_an_input():
 
 def test_misuse():
     x, v = tf.constant([1.0, 2.0]), tf.Variable(1.0, name="v")
-    with pytest.raises(TypeError, match="'<lambda>' returned a Tensor[\\s\\S]*it has to return a pair"):
+    with pytest.raises(TypeError, match=r"'<lambda>' returned a Tensor[\s\S]*it has to return a pair"):
         tf.custom_gradient(lambda x: x * 2)(x)
     with pytest.raises(TypeError, match="reads variable 'v:0', but its gradient function has no argument `variables`"):
         tf.custom_gradient(lambda x: (x * v, lambda dy: dy))(x)
@@ -211,7 +220,9 @@ def test_inside_vectorized_derivatives_of_functions():
         return log1pexp(x)
 
     x = np.linspace(-1, 1, 5)
-    np.testing.assert_allclose(wengert.vmap(wengert.grad(lambda x: h(tf.convert_to_tensor(x))))(x), 1 / (1 + np.exp(-x)))
+    np.testing.assert_allclose(
+        wengert.vmap(wengert.grad(lambda x: h(tf.convert_to_tensor(x))))(x), 1 / (1 + np.exp(-x))
+    )
 
 
 def test_the_second_order_can_be_overridden():

@@ -8,7 +8,9 @@ import pytest
 
 import wengert.compat.tensorflow as tf
 
-_spec = importlib.util.spec_from_file_location("tensorflow_table", pathlib.Path(__file__).with_name("tensorflow_table.py"))
+_spec = importlib.util.spec_from_file_location(
+    "tensorflow_table", pathlib.Path(__file__).with_name("tensorflow_table.py")
+)
 _table = importlib.util.module_from_spec(_spec)
 _spec.loader.exec_module(_table)
 
@@ -49,7 +51,21 @@ SMOOTH = [
     for row in _table.TABLE
     if row[1] == "float32"
     and any(name in row[0] for name in ("(t,", "(t)", "(t/", "t)"))
-    and not any(name in row[0] for name in ("floor", "ceil", "sign", "zero_fraction", "ndtri", "erfcinv", "erfinv", "numpy_function", "zeta", "igamma"))
+    and not any(
+        name in row[0]
+        for name in (
+            "floor",
+            "ceil",
+            "sign",
+            "zero_fraction",
+            "ndtri",
+            "erfcinv",
+            "erfinv",
+            "numpy_function",
+            "zeta",
+            "igamma",
+        )
+    )
 ]
 
 

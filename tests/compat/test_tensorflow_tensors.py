@@ -22,15 +22,13 @@ def test_text():
     assert repr(tf.constant([1, 2])) == "<tf.Tensor: shape=(2,), dtype=int32, numpy=array([1, 2], dtype=int32)>"
     assert str(tf.constant(True)) == "tf.Tensor(True, shape=(), dtype=bool)"
     assert f"{tf.constant(3.0)} {tf.constant(3.14159):.2f} {tf.constant([1.0])}" == "3.0 3.14 [1.]"
-    assert "%s" % tf.constant(3.0) == "tf.Tensor(3.0, shape=(), dtype=float32)"
+    assert f"{tf.constant(3.0)!s}" == "tf.Tensor(3.0, shape=(), dtype=float32)"
 
 
 def test_text_of_abstract_tensors():
     seen = []
     wengert.vmap(lambda x: (seen.append((repr(x), str(x))), x)[1])(tf.constant([1.0, 2.0]))
-    assert seen == [
-        ("<tf.Tensor: shape=(), dtype=float32, abstract>", "tf.Tensor(abstract, shape=(), dtype=float32)")
-    ]
+    assert seen == [("<tf.Tensor: shape=(), dtype=float32, abstract>", "tf.Tensor(abstract, shape=(), dtype=float32)")]
 
 
 @pytest.mark.parametrize(
@@ -209,7 +207,7 @@ def test_wrong_arguments():
         tf.nn.sparse_softmax_cross_entropy_with_logits([0, 3], x)
     with pytest.raises(ShapeError, match=r"labels of shape \(3,\) do not fit logits of shape \(2, 3\)"):
         tf.nn.sigmoid_cross_entropy_with_logits([0.0, 1.0, 1.0], x)
-    with pytest.raises(ArgumentError, match="dropout: the rate is between 0 and 1, not 1.0"):
+    with pytest.raises(ArgumentError, match=r"dropout: the rate is between 0 and 1, not 1\.0"):
         tf.nn.dropout(x, 1.0)
     with pytest.raises(ArgumentError, match="max_norm is not available"):
         tf.nn.embedding_lookup(x, [0], max_norm=1.0)
@@ -217,7 +215,7 @@ def test_wrong_arguments():
         tf.case([(False, lambda: 1)])
     with pytest.raises(StructureError, match="nothing to map over"):
         tf.map_fn(lambda x: x, tf.zeros((0, 2)))
-    with pytest.raises(StructureError, match="tf.function: the argument is a function, not int"):
+    with pytest.raises(StructureError, match=r"tf\.function: the argument is a function, not int"):
         tf.function(1)
     with pytest.raises(StructureError, match="2 values for a structure of 1 leaves"):
         tf.nest.pack_sequence_as([1], [1, 2])

@@ -34,7 +34,7 @@ def differences(function: Any, args: tuple[Any, ...], k: int, step: float = 1e-6
 
 
 # NumPy looks for tensors only among some of the arguments of these: with those plain, the trace is lost, and said so.
-NOT_ASKED = {"pad": 1, "polyint": 1, "unwrap": 1}
+NOT_ASKED = {"pad": 1, "unwrap": 1}
 
 
 def real_jacobian(name: str, function: Any, args: tuple[Any, ...], k: int, mode: str) -> np.ndarray:

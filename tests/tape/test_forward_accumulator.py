@@ -37,7 +37,10 @@ def test_entering_again_goes_on():
 
 
 def test_entering_twice():
-    with wg.ForwardAccumulator(wg.Tensor(1.0), 1.0) as acc, pytest.raises(TapeError, match="this accumulator is recording"):
+    with (
+        wg.ForwardAccumulator(wg.Tensor(1.0), 1.0) as acc,
+        pytest.raises(TapeError, match="this accumulator is recording"),
+    ):
         acc.__enter__()
 
 
@@ -123,7 +126,7 @@ def test_integer_primals_have_no_tangent():
 
 def test_misuse():
     x, y = wg.Tensor([1.0, 2.0]), wg.Tensor(1.0)
-    with pytest.raises(ArgumentError, match="primal 1 was given before[\\s\\S]*sum of its tangents"):
+    with pytest.raises(ArgumentError, match=r"primal 1 was given before[\s\S]*sum of its tangents"):
         wg.ForwardAccumulator([x, x], [[1.0, 1.0], [1.0, 1.0]])
     with pytest.raises(ArgumentError, match="1 tangents for 2 primals"):
         wg.ForwardAccumulator([x, y], [wg.Tensor([1.0, 1.0])])

@@ -33,6 +33,18 @@ def test_target_that_is_the_source_gives_ones():
     assert value(tape.gradient(x, x)) == [1, 1]
 
 
+def test_a_target_that_is_the_source_need_not_be_watched():
+    x = wg.Tensor([1.0, 2.0])
+    with wg.GradientTape(persistent=True) as tape:
+        y = x * x
+    assert value(tape.gradient(x, x)) == [1, 1] and value(tape.gradient([y, y], [y])[0]) == [2, 2]
+    assert value(tape.gradient([x, x], x, output_gradients=[None, [5.0, 7.0]])) == [6, 8]
+    assert value(tape.jacobian(x, x)) == [[1, 0], [0, 1]]
+    assert tape.gradient(y, x) is None
+    n = wg.Tensor(1)
+    assert tape.gradient(n, n) is None and tape.jacobian(n, n) is None
+
+
 def test_target_listed_twice_counts_twice():
     x = wg.Tensor([1.0, 2.0])
     tape, _ = taped(lambda x: x, x, persistent=True)
@@ -317,7 +329,7 @@ def test_unconnected_gradients():
     for zero in ("zero", wg.UnconnectedGradients.ZERO):
         gradient = tape.gradient(y, c, unconnected_gradients=zero)
         assert value(gradient) == [[0]] and gradient.dtype == np.float32
-    with pytest.raises(ArgumentError, match="'none' or 'zero' .* not 'nan'"):
+    with pytest.raises(ArgumentError, match=r"'none' or 'zero' .* not 'nan'"):
         tape.gradient(y, x, unconnected_gradients="nan")
 
 

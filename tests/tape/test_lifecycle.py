@@ -57,7 +57,9 @@ def test_used_up(x, name):
         y = m * m
     getattr(tape, name)(y, m)
     for again in DERIVATIVES:
-        with pytest.raises(TapeError, match=f"{again}: this tape is used up\n(.*\n)?Why: a tape that is not persistent"):
+        with pytest.raises(
+            TapeError, match=f"{again}: this tape is used up\n(.*\n)?Why: a tape that is not persistent"
+        ):
             getattr(tape, again)(y, m)
     with pytest.raises(TapeError, match="watch: this tape is used up"):
         tape.watch(m)
@@ -78,7 +80,7 @@ def test_gradient_inside_the_block_ends_the_recording(x):
         y = x * x
         assert float(tape.gradient(y, x)) == 6  # nothing is recorded any more: the value may be converted
         z = x * x
-        with pytest.raises(ValueError, match="reset: the tape is not recording\n.*\nWhy: a derivative of a tape"):
+        with pytest.raises(ValueError, match=r"reset: the tape is not recording\n.*\nWhy: a derivative of a tape"):
             tape.reset()
         with pytest.raises(RuntimeError, match="stop_recording: the tape is not recording"):
             tape.stop_recording()
@@ -100,7 +102,7 @@ def test_after_the_block(x):
     with wg.GradientTape() as tape:
         tape.watch(x)
     for call in (tape.reset, tape.stop_recording):
-        with pytest.raises(ValueError, match="the tape is not recording\n.*\nWhy: it records only inside"):
+        with pytest.raises(ValueError, match=r"the tape is not recording\n.*\nWhy: it records only inside"):
             call()
 
 

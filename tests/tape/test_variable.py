@@ -88,6 +88,13 @@ def test_a_variable_as_target():
     assert tape.jacobian(v, v).numpy().tolist() == [[1, 0], [0, 1]]
 
 
+def test_a_variable_that_was_not_read_as_target():
+    v, w = wg.Variable(2.0), wg.Variable(3.0)
+    with wg.GradientTape(persistent=True) as tape:
+        y = v if w > 1.0 else w
+    assert float(tape.gradient(y, v)) == 1
+
+
 def test_a_value_is_a_tensor_of_its_own():
     v = wg.Variable(3.0)
     for read in (v.value, v.read_value):

@@ -33,6 +33,7 @@ class Checkpoint:
         self.__name__ = f"checkpoint({getattr(function, '__name__', 'function')})"
 
     def __call__(self, *args: Any, **settings: Any) -> Any:
+        """Apply the function."""
         leaves, structure = tree.flatten(args)
         if not is_recording(leaves):
             return self.function(*args, **settings)
@@ -48,7 +49,10 @@ class Checkpoint:
         given = [leaves[i] for i in arrays]
         try:
             program, outputs = trace_body(
-                of_arrays, tree.Tree(tuple, (), (tree.flatten(0)[1],) * len(given)), [Slot.of(x) for x in given], "checkpoint"
+                of_arrays,
+                tree.Tree(tuple, (), (tree.flatten(0)[1],) * len(given)),
+                [Slot.of(x) for x in given],
+                "checkpoint",
             )
         except AbstractValue:
             if abstract:
@@ -110,9 +114,10 @@ class CheckpointedScan:
         self.__name__ = f"checkpointed_scan({getattr(step, '__name__', 'step')})"
 
     def __call__(self, state: Any, *args: Any) -> Any:
+        """Run all steps from a state; return the last state."""
         leaves, structure = tree.flatten(state)
         leaves = [as_leaf(leaf, "checkpointed_scan: the state") for leaf in leaves]
-        rest, rest_tree = tree.flatten(args)
+        rest = tree.flatten(args)[0]
         if not is_recording([*leaves, *rest]):
             return fori_loop(0, self.n, lambda i, s: self.step(i, s, *args), state)
         rest = [as_leaf(leaf, "checkpointed_scan: an argument") for leaf in rest]
@@ -123,7 +128,12 @@ class CheckpointedScan:
 
         numbers = np.arange(self.n)
         program, _, leaves = settled_body(
-            body, tree.Tree(tuple, (), (structure, tree.flatten(0)[1])), leaves, [Slot((), numbers.dtype)], structure, "scan"
+            body,
+            tree.Tree(tuple, (), (structure, tree.flatten(0)[1])),
+            leaves,
+            [Slot((), numbers.dtype)],
+            structure,
+            "scan",
         )
         closed, captured = program.closed()
         params = {

@@ -45,7 +45,6 @@ def is_recording(leaves: Sequence[Any]) -> bool:
     )
 
 
-
 def trace_body(
     function: Callable[..., Any], structure: tree.Tree, slots: Sequence[Slot], name: str
 ) -> tuple[Program, tree.Tree]:
@@ -81,9 +80,7 @@ def with_dtypes(program: Program, dtypes: Sequence[Any]) -> Program:
 # ---------------------------------------------------------------- branches
 
 
-def cond(
-    predicate: Any, true_function: Callable[..., Any], false_function: Callable[..., Any], *operands: Any
-) -> Any:
+def cond(predicate: Any, true_function: Callable[..., Any], false_function: Callable[..., Any], *operands: Any) -> Any:
     """Return `true_function(*operands)` or `false_function(*operands)`, whichever the predicate says.
 
     predicate: ()   returns: the structure both functions return
@@ -368,9 +365,7 @@ def settled_body(
         dtypes = [np.result_type(a.dtype, b.dtype) for a, b in zip(slots, outs, strict=True)]
         if all(slot.dtype == dtype for slot, dtype in zip(slots, dtypes, strict=True)):
             return with_dtypes(program, dtypes), rest, carry
-        carry = [
-            leaf if leaf.dtype == dtype else leaf.astype(dtype) for leaf, dtype in zip(carry, dtypes, strict=True)
-        ]
+        carry = [leaf if leaf.dtype == dtype else leaf.astype(dtype) for leaf, dtype in zip(carry, dtypes, strict=True)]
 
 
 # The public name shadows the builtin below; this module does not use that one.
@@ -438,8 +433,8 @@ def while_loop(
     >>> import wengert as wg
     >>> def root(a):  # Newton's iteration for the square root
     ...     return wg.while_loop(lambda x: np.abs(x * x - a) > 1e-12, lambda x: (x + a / x) / 2, a)
-    >>> float(root(2.0)), float(wg.grad(root)(4.0))
-    (1.414213562373095, 0.25)
+    >>> round(float(root(2.0)), 12), round(float(wg.grad(root)(4.0)), 12)
+    (1.414213562373, 0.25)
     """
     carry, carry_tree = tree.flatten(init)
     carry = [as_leaf(leaf, "while_loop: init") for leaf in carry]
@@ -488,9 +483,7 @@ def _check_truth(slots: Sequence[Slot]) -> None:
         raise DtypeError(f"while_loop: the condition returned {slots[0].dtype}, which is not a truth value")
 
 
-def fori_loop(
-    lower: Any, upper: Any, body: Callable[..., Any], init: Any, *, checkpoint: int | bool = False
-) -> Any:
+def fori_loop(lower: Any, upper: Any, body: Callable[..., Any], init: Any, *, checkpoint: int | bool = False) -> Any:
     """Run `state = body(i, state)` for i from `lower` to `upper - 1`.
 
     body: (i, state) -> state   returns: the last state

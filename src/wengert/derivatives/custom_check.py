@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 
 from .. import tree
-from ..errors import ArgumentError
+from ..errors import WrongDerivative
 from ..transforms.derive import is_inexact
 from .gradient import jvp, vjp
 
 
 def verify(rule: Any, args: tuple[Any, ...], settings: dict[str, Any], tolerance: float, seed: int) -> None:
-    """Raise ArgumentError where forward or reverse mode disagrees with differences along a random direction."""
+    """Raise WrongDerivative where forward or reverse mode disagrees with differences along a random direction."""
     random = np.random.default_rng(seed)
     leaves, structure = tree.flatten(args)
     leaves = [np.asarray(leaf) for leaf in leaves]
@@ -44,7 +44,9 @@ def verify(rule: Any, args: tuple[Any, ...], settings: dict[str, Any], tolerance
     pulled = pullback(cotangents)
     forward = sum(float(np.real(np.vdot(c, w))) for c, w in zip(cotangents, expected, strict=True))
     reverse = sum(float(np.real(np.vdot(p, t))) for p, t in zip(pulled, tangents, strict=True))
-    _compare(rule.__name__, "vjp" if rule.rules["vjp"] else "jvp", None, np.asarray(reverse), np.asarray(forward), tolerance)
+    _compare(
+        rule.__name__, "vjp" if rule.rules["vjp"] else "jvp", None, np.asarray(reverse), np.asarray(forward), tolerance
+    )
 
 
 def _direction(random: np.random.Generator, like: np.ndarray) -> np.ndarray:
@@ -83,7 +85,7 @@ def _compare(name: str, kind: str, number: int | None, got: np.ndarray, want: np
         return
     worst = np.unravel_index(int(np.argmax(np.where(np.isfinite(error), error, np.inf))), error.shape)
     place = f" at index {tuple(map(int, worst))}" if worst else ""
-    raise ArgumentError(
+    raise WrongDerivative(
         f"custom_rule {name}: the {kind} gives {got[worst]} where differences of the function give {want[worst]}"
         + (f" (result {number}{place})" if number is not None else " (the product with a random cotangent)"),
         why="a rule that is not the function's derivative makes every result wrong that uses it",

@@ -59,7 +59,9 @@ class _Method:
 class _Partial:
     """A function with some leading or scattered positional arguments fixed."""
 
-    def __init__(self, function: Callable[..., Any], fixed: tuple[Any, ...], places: Sequence[int] | None = None) -> None:
+    def __init__(
+        self, function: Callable[..., Any], fixed: tuple[Any, ...], places: Sequence[int] | None = None
+    ) -> None:
         self.function = function
         self.fixed = fixed
         self.places = tuple(range(len(fixed))) if places is None else tuple(places)
@@ -82,6 +84,7 @@ class CustomGradient(_Named):
         super().__init__(function, "custom_gradient")
 
     def __call__(self, *args: Any, **settings: Any) -> Any:
+        """Apply the function with its rule."""
         return self.call(self.function, (), args, settings)
 
     def call(self, function: Callable[..., Any], _fixed: Any, args: Any, settings: Any) -> Any:
@@ -179,7 +182,9 @@ class _Split:
     def __init__(self, nondiff: Sequence[int], count: int, what: str) -> None:
         for n in nondiff:
             if not -count <= n < count:
-                raise ArgumentError(f"{what}: nondiff_argnums has {n}, but the function was called with {count} arguments")
+                raise ArgumentError(
+                    f"{what}: nondiff_argnums has {n}, but the function was called with {count} arguments"
+                )
         self.fixed = tuple(sorted(n % count for n in nondiff))
 
     def divide(self, args: Sequence[Any]) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
@@ -259,9 +264,7 @@ class _JvpRule:
     def __call__(self, tangents: Any, _out: Any, *args: Any, **settings: Any) -> Any:
         pair = self.rule(*self.fixed, args, tuple(tangents), **settings)
         if type(pair) not in (tuple, list) or len(pair) != 2:
-            raise StructureError(
-                f"custom_jvp: the rule must return a pair (value, tangent), not {type(pair).__name__}"
-            )
+            raise StructureError(f"custom_jvp: the rule must return a pair (value, tangent), not {type(pair).__name__}")
         return pair[1]
 
 
@@ -383,6 +386,7 @@ class StraightThrough:
         self.__name__ = f"straight_through({getattr(function, '__name__', 'function')})"
 
     def __call__(self, x: Any) -> Any:
+        """Apply the function with its rule."""
         return _StraightRule(self.function)(x)
 
 

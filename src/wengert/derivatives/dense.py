@@ -27,9 +27,7 @@ def check_options(name: str, mode: str, chunk_size: Any) -> None:
     """Raise ArgumentError for a mode or chunk size that does not exist."""
     if mode not in MODES:
         raise ArgumentError(f"{name}: mode is 'auto', 'forward' or 'reverse', not {mode!r}")
-    if chunk_size is not None and (
-        isinstance(chunk_size, bool) or not isinstance(chunk_size, int) or chunk_size < 1
-    ):
+    if chunk_size is not None and (isinstance(chunk_size, bool) or not isinstance(chunk_size, int) or chunk_size < 1):
         raise ArgumentError(f"{name}: chunk_size is a positive int or None, not {chunk_size!r}")
 
 
@@ -69,6 +67,7 @@ class Jacobian(Derivative):
         self.max_bytes = max_bytes
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Return the Jacobian at these arguments."""
         if self.sparse is not False:
             return self._sparse(args, kwargs)
         recorded, single = self._record(args, kwargs)
@@ -107,6 +106,7 @@ class ValueAndJacobian(Jacobian):
     """Value and dense Jacobian from one evaluation; made by `value_and_jacobian`."""
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Return the value and the Jacobian at these arguments."""
         if self.sparse is not False:
             return self._sparse(args, kwargs, with_value=True)
         recorded, single = self._record(args, kwargs)
@@ -172,7 +172,9 @@ def jacobian_blocks(
             count = sum(source.size for source in sources) if forward else line.size
             chunk = affordable(recorded.lines, count, max_bytes)
         if forward:
-            blocks = [forward_jacobian(recorded.lines, [line], source, recorded.wrapper, chunk)[0] for source in sources]
+            blocks = [
+                forward_jacobian(recorded.lines, [line], source, recorded.wrapper, chunk)[0] for source in sources
+            ]
         else:
             blocks = reverse_jacobian(recorded.lines, line, sources, recorded.wrapper, chunk)
         rows.append(
@@ -289,8 +291,8 @@ def jacfwd(
     --------
     >>> import numpy as np
     >>> import wengert as wg
-    >>> wg.jacfwd(lambda t: np.stack([np.cos(t), np.sin(t)]))(0.0)
-    array([0., 1.])
+    >>> wg.jacfwd(lambda t: np.stack([np.cos(t), np.sin(t)]))(np.pi).round(12)
+    array([-0., -1.])
     """
     return Jacobian(function, argnums, has_aux, "forward", chunk_size, as_matrix, "jacfwd")
 

@@ -73,9 +73,12 @@ def scalar_output(recorded: Recorded, name: str) -> Any:
 
 
 class ValueAndGrad(Derivative):
+    """Value and gradient from one evaluation; made by `value_and_grad`."""
+
     name = "value_and_grad"
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Return the value and the gradient at these arguments."""
         recorded, single = self._record(args, kwargs)
         out = scalar_output(recorded, self.name)
         value = recorded.finish(out)
@@ -84,9 +87,12 @@ class ValueAndGrad(Derivative):
 
 
 class Grad(ValueAndGrad):
+    """The gradient of a scalar function; made by `grad`."""
+
     name = "grad"
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Return the gradient at these arguments."""
         value, gradient = super().__call__(*args, **kwargs)
         return (gradient, value[1]) if self.has_aux else gradient
 
@@ -155,6 +161,7 @@ class Pullback:
         self._recorded = recorded
 
     def __call__(self, cotangent: Any) -> Any:
+        """Return one cotangent per argument."""
         recorded = self._recorded
         leaves, structure = tree.flatten(cotangent)
         if structure != recorded.output_tree and not (recorded.output_tree.is_leaf and _is_array(cotangent)):

@@ -40,6 +40,7 @@ class FirstDerivative:
         self.scalar = scalar
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Return the blocks of the first derivative."""
         recorded = Recorded(self.function, args, kwargs, self.argnums, self.has_aux, self.name)
         only = recorded.outputs[0] if recorded.output_tree.is_leaf else None
         if self.scalar or (only is not None and np.shape(_shape_only(only)) == ()):
@@ -111,6 +112,7 @@ class Hessian(SecondDerivative):
     name = "hessian"
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Return the Hessian at these arguments."""
         if self.sparse is not False:
             return self._sparse(args, kwargs)
         recorded, single = self._record_gradient(args, kwargs, scalar=False)
@@ -148,6 +150,7 @@ class ValueGradAndHessian(Hessian):
     name = "value_grad_and_hessian"
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Return value, gradient and Hessian at these arguments."""
         if self.sparse is not False:
             return self._sparse(args, kwargs, with_value=True)
         recorded, single = self._record_gradient(args, kwargs)
@@ -162,6 +165,7 @@ class HessianDiag(SecondDerivative):
     name = "hessian_diag"
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Return the diagonal of the Hessian at these arguments."""
         planned = self._planned(args, kwargs)
         if planned is not None:
             diagonal, aux = planned
@@ -205,6 +209,7 @@ class Laplacian(HessianDiag):
     name = "laplacian"
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Return the Laplacian at these arguments."""
         planned = self._planned(args, kwargs)
         if planned is not None:
             diagonal, aux = planned
@@ -290,8 +295,8 @@ def hessian(
 
     Notes
     -----
-    Cost: one gradient (or Jacobian) and n directional derivatives of it in one batched pass; one pass in all where the gradient
-    is elementwise.
+    Cost: one gradient (or Jacobian) and n directional derivatives of it in one batched pass; one pass in all where the
+    gradient is elementwise.
 
     Examples
     --------
@@ -344,9 +349,9 @@ def hessian_diag(
 
     f: x -> ()   returns: x.shape
 
-    Parameters are those of `hessian`, errors those of `grad`. Cost: one pass where the gradient is elementwise. Else, for
-    arrays of more than 128 numbers, structured accumulation of the diagonal alone, or as many passes as a colouring for
-    the diagonal needs; `chunk_size` asks for blocks of columns of the Hessian instead.
+    Parameters are those of `hessian`, errors those of `grad`. Cost: one pass where the gradient is elementwise. Else,
+    for arrays of more than 128 numbers, structured accumulation of the diagonal alone, or as many passes as a colouring
+    for the diagonal needs; `chunk_size` asks for blocks of columns of the Hessian instead.
 
     Examples
     --------

@@ -17,7 +17,7 @@ from .. import tree
 from ..errors import AbstractValue, ArgumentError, Degenerate, NoConvergence, ShapeError, StructureError
 from ..primitives.base import shape_of
 from ..primitives.indexing import concatenate, index, reshape
-from ..program import Slot
+from ..program import Program, Slot
 from ..recording import Traced
 from ..transforms.derive import is_inexact
 from .control import as_leaf, trace_body
@@ -61,12 +61,14 @@ class Equation:
             program, self.outputs = trace_body(function, structure, slots, name)
         except AbstractValue:
             # It branches on values: it runs as it stands, and can only depend on its arguments.
-            self.function, self.structure, self.captured = function, structure, []
-            self.program = None
+            self.function, self.structure = function, structure
+            self.captured: list[Any] = []
+            self.program: Program | None = None
         else:
             self.program, self.captured = program.closed()
 
     def __call__(self, *values: Any) -> list[Any]:
+        """Return the residuals."""
         if self.program is not None:
             return list(self.program(*values))
         leaves, self.outputs = tree.flatten(self.function(*tree.unflatten(self.structure, values)))
@@ -149,7 +151,9 @@ class Root(CustomRule):
         if not moving:
             return [np.zeros(shape) for shape in shapes]
         chosen = [params[i] for i in moving]
-        _, residual = jvp(_Some(self.equation, x, params, moving), chosen, [tangents[self.unknowns + i] for i in moving])
+        _, residual = jvp(
+            _Some(self.equation, x, params, moving), chosen, [tangents[self.unknowns + i] for i in moving]
+        )
         if self.tangent_solve is not None:
             structure = tree.flatten(list(x))[1]
             linear = _Linear(self.equation, x, params)
@@ -181,7 +185,9 @@ class Root(CustomRule):
 class _Some:
     """An equation at fixed unknowns as a function of some of its parameters."""
 
-    def __init__(self, equation: Callable[..., list[Any]], x: Sequence[Any], params: Any, moving: Sequence[int]) -> None:
+    def __init__(
+        self, equation: Callable[..., list[Any]], x: Sequence[Any], params: Any, moving: Sequence[int]
+    ) -> None:
         self.equation = equation
         self.x = x
         self.params = params

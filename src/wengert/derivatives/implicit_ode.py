@@ -1,9 +1,9 @@
-"""Sensitivities of `scipy.integrate.solve_ivp`: forward through the variational equations, backward through the adjoint ones.
+"""Sensitivities of `scipy.integrate.solve_ivp`: forward by the variational equations, backward by the adjoint ones.
 
-Both are initial value problems themselves and are solved by the same function, so their derivatives are there to any order.
-For y' = f(t, y, p): a tangent s follows s' = f_y s + f_p dp, an adjoint l follows l' = -f_y' l backwards from each time at
-which the solution is read (Cao, Li, Petzold and Serban, "Adjoint sensitivity analysis for differential-algebraic
-equations", SIAM Journal on Scientific Computing 24, 2003).
+Both are initial value problems themselves and are solved by the same function, so their derivatives exist to any
+order. For y' = f(t, y, p): a tangent s follows s' = f_y s + f_p dp, an adjoint l follows l' = -f_y' l backwards from
+each time at which the solution is read (Cao, Li, Petzold and Serban, "Adjoint sensitivity analysis for
+differential-algebraic equations", SIAM Journal on Scientific Computing 24, 2003).
 """
 
 from __future__ import annotations
@@ -18,12 +18,15 @@ from ..errors import ArgumentError, NoConvergence, ShapeError, StructureError, U
 from ..primitives.indexing import concatenate, index
 from ..program import Slot
 from ..recording import Traced
+from ..tensor import Tensor
 from ..transforms.derive import is_inexact
 from .control import as_leaf
 from .custom import CustomRule
 from .dense import Jacobian
 from .gradient import jvp, vjp
 from .implicit import Equation
+from .products import linearize
+from .vmap import Vmap
 
 
 class Field:
@@ -33,9 +36,14 @@ class Field:
         self.equation = equation
 
     def __call__(self, t: Any, y: Any, *params: Any) -> Any:
-        return np.reshape(self.equation(t, y, *params)[0], np.shape(y._data if isinstance(y, Traced) else y)) if (
-            not isinstance(y, Traced) or y._data is not None
-        ) else self.equation(t, y, *params)[0]
+        """Return the rates."""
+        value = self.equation(t, y, *params)[0]
+        if value.shape != y.shape:
+            raise ShapeError(
+                f"solve_ivp: the right-hand side has shape {value.shape}, but the state has shape {y.shape}",
+                hint="return one rate per component of the state",
+            )
+        return value
 
 
 class _Dual:
@@ -85,6 +93,37 @@ class _Adjoint:
         return concatenate(value, -pulled[0], *gathered, axis=0)
 
 
+class _Many:
+    """The field of y and of its sensitivities to the start and the moving parameters, one column each."""
+
+    def __init__(self, field: Callable[..., Any], moving: tuple[int, ...], size: int) -> None:
+        self.field = field
+        self.moving = moving
+        self.size = size
+
+    def __call__(self, t: Any, z: Any, *params: Any) -> Any:
+        n = self.size
+        y, columns = z[:n], np.reshape(z[n:], (-1, n))
+        units, start = [], n
+        for i in self.moving:
+            shape = params[i].shape
+            count = int(np.prod(shape))
+            unit = np.zeros((columns.shape[0], count))
+            unit[start : start + count] = np.eye(count)
+            units.append(unit.reshape(-1, *shape))
+            start += count
+
+        def at(y: Any, *varying: Any) -> Any:
+            filled = list(params)
+            for i, value in zip(self.moving, varying, strict=True):
+                filled[i] = value
+            return self.field(t, y, *filled)
+
+        _, push = linearize(at, y, *(params[i] for i in self.moving))
+        pushed = Vmap(push)(columns, *units)
+        return concatenate(self.field(t, y, *params), np.reshape(pushed, (-1,)), axis=0)
+
+
 class Flow(CustomRule):
     """The solution at given times as a rule; arguments: times (the first is the start), start, parameters."""
 
@@ -101,7 +140,7 @@ class Flow(CustomRule):
         super().__init__(
             self._run,
             jvp=None if mode == "adjoint" else self._push,
-            vjp=None if mode == "forward" else self._pull,
+            vjp=self._pull_forward if mode == "forward" else self._pull,
             like=_flow_like,
         )
         self.__name__ = "solve_ivp"
@@ -135,7 +174,7 @@ class Flow(CustomRule):
         settings.pop("jac", None)
         if np.ndim(settings.get("atol", 0.0)):  # one tolerance per component: the new ones get the smallest
             settings["atol"] = float(np.min(settings["atol"]))
-        return Flow(field, self.solver, tuple(settings.items()), "auto" if self.mode == "auto" else self.mode)
+        return Flow(field, self.solver, tuple(settings.items()), self.mode)
 
     def _push(self, tangents: Sequence[Any], out: Any, times: Any, y0: Any, *params: Any) -> Any:
         count = len(params)
@@ -152,7 +191,49 @@ class Flow(CustomRule):
         rates = np.stack([self.field(times[k], out[:, k], *params) for k in range(times.shape[0])], axis=1)
         return pushed + rates * tangents[0][None, :]
 
+    def _pull_forward(self, cotangent: Any, out: Any, times: Any, y0: Any, *params: Any) -> tuple[Any, ...]:
+        """Return cotangents from the whole sensitivity matrix, which is integrated forwards."""
+        n, steps = y0.shape[0], times.shape[0]
+        moving = tuple(i for i, p in enumerate(params) if is_inexact(Slot.of(p)))
+        sizes = [int(np.prod(params[i].shape)) for i in moving]
+        columns = n + sum(sizes)
+        start = np.concatenate([np.eye(n), np.zeros((sum(sizes), n))]).ravel()
+        both = self._again(_Many(self.field, moving, n))(times, concatenate(y0, start, axis=0), *params)
+        sensitivities = np.reshape(both[n:], (columns, n, steps))
+        gathered = np.sum(sensitivities * cotangent[None], axis=(1, 2))
+        rates = np.stack([self.field(times[k], out[:, k], *params) for k in range(steps)], axis=1)
+        by_time = np.sum(cotangent * rates, axis=0)
+        moved_start = np.sum(gathered[:n] * rates[:, 0])
+        first = np.zeros(steps)
+        first[0] = 1.0
+        # The start moves with the solution: its own time only matters through what the start then is.
+        result: list[Any] = [by_time * (1 - first) + first * (by_time[0] - moved_start), gathered[:n]]
+        return (*result, *self._parameters(gathered[n:], moving, sizes, params))
+
+    def _parameters(
+        self, gathered: Any, moving: Sequence[int], sizes: Sequence[int], params: Sequence[Any]
+    ) -> list[Any]:
+        result: list[Any] = [None] * len(params)
+        place = 0
+        for i, size in zip(moving, sizes, strict=True):
+            part = index(gathered, spec=((place, place + size, None),))
+            result[i] = np.reshape(part, params[i].shape)
+            place += size
+        return result
+
     def _pull(self, cotangent: Any, out: Any, times: Any, y0: Any, *params: Any) -> tuple[Any, ...]:
+        """Return cotangents from the adjoint equations, or in `auto` from forward ones where those go wrong."""
+        stiff = dict(self.options).get("method", "RK45") in ("Radau", "BDF", "LSODA")
+        if self.mode == "auto" and stiff:  # a stiff solution cannot be followed backwards
+            return self._pull_forward(cotangent, out, times, y0, *params)
+        try:
+            return self._pull_adjoint(cotangent, out, times, y0, *params)
+        except NoConvergence:
+            if self.mode == "adjoint":
+                raise
+            return self._pull_forward(cotangent, out, times, y0, *params)
+
+    def _pull_adjoint(self, cotangent: Any, out: Any, times: Any, y0: Any, *params: Any) -> tuple[Any, ...]:
         n = y0.shape[0]
         moving = tuple(i for i, p in enumerate(params) if is_inexact(Slot.of(p)))
         flow = self._again(_Adjoint(self.field, moving, n))
@@ -166,17 +247,34 @@ class Flow(CustomRule):
             by_time[k] = np.sum(cotangent[:, k] * rate)
             adjoint = adjoint + cotangent[:, k]
             state = concatenate(out[:, k], adjoint, gathered, axis=0)
-            back = flow(np.stack([times[k], times[k - 1]]), state, *params)[:, -1]
+            with np.errstate(all="ignore"):
+                back = flow(np.stack([times[k], times[k - 1]]), state, *params)[:, -1]
+            self._check_way_back(back[:n], out[:, k - 1])
             adjoint, gathered = back[n : 2 * n], back[2 * n :]
         start_rate = self.field(times[0], y0, *params)
         by_time[0] = -np.sum(adjoint * start_rate)
-        result: list[Any] = [np.stack(by_time), adjoint + cotangent[:, 0], *(None,) * len(params)]
-        place = 0
-        for i, size in zip(moving, sizes, strict=True):
-            part = index(gathered, spec=((place, place + size, None),))
-            result[2 + i] = np.reshape(part, params[i].shape)
-            place += size
-        return tuple(result)
+        return (
+            np.stack(by_time),
+            adjoint + cotangent[:, 0],
+            *self._parameters(gathered, moving, sizes, params),
+        )
+
+    def _check_way_back(self, found: Any, expected: Any) -> None:
+        """Raise NoConvergence if the solution, followed backwards, is not where it came from."""
+        found, expected = (x._data if isinstance(x, Traced) else x for x in (found, expected))
+        if found is None or expected is None:
+            return
+        settings = dict(self.options)
+        scale = float(np.max(np.abs(expected), initial=0.0))
+        tolerance = float(np.max(settings.get("atol", 1e-6))) + float(settings.get("rtol", 1e-3)) * scale
+        allowed = min(1e3 * tolerance, 1e-2 * scale + 10 * tolerance)
+        error = float(np.max(np.abs(found - expected), initial=0.0))
+        if not error <= allowed:
+            raise NoConvergence(
+                f"solve_ivp: followed backwards the solution is off by {error:.2e}",
+                why="the adjoint equations need the solution on the way back, and it is not stable in that direction",
+                hint="sensitivity='forward', or more times in t_eval",
+            )
 
 
 def _flow_like(times: Any, y0: Any, *params: Any) -> Any:
@@ -206,7 +304,7 @@ def solve_ivp(
             hint="t_eval=... for the times at which the solution is wanted",
         )
     extra = () if args is None else args if isinstance(args, tuple) else (args,)
-    if isinstance(t_span, Traced | np.ndarray):
+    if isinstance(t_span, Tensor | np.ndarray):
         t_span = (t_span[0], t_span[1])
     if not isinstance(t_span, tuple | list) or len(t_span) != 2:
         raise StructureError(f"solve_ivp: t_span is a pair (start, end), not {t_span!r}")
@@ -244,7 +342,8 @@ class _AsVector:
     def __call__(self, t: Any, y: Any, *args: Any) -> Any:
         result = self.function(t, y, *args)
         if isinstance(result, list | tuple):
-            return np.stack([part if isinstance(part, Traced) else np.asarray(part, float) for part in result])
+            parts: list[Any] = [part if isinstance(part, Traced) else np.asarray(part, float) for part in result]
+            return np.stack(parts)
         return result
 
 

@@ -1,7 +1,7 @@
 """SciPy's solvers with derivatives: `implicit(scipy.optimize.root)` and its kin.
 
-The solver runs as it is, on plain arrays; the derivative of its solution comes from the condition that the solution meets
-(`implicit.Root`), or for ordinary differential equations from `implicit_ode`.
+The solver runs as it is, on plain arrays; the derivative of its solution comes from the condition that the solution
+meets (`implicit.Root`), or for ordinary differential equations from `implicit_ode`.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from .. import tree
 from ..errors import ArgumentError, NoConvergence, StructureError, UnsupportedFunction
 from ..program import Slot
 from ..recording import Traced
+from ..tensor import Tensor
 from .control import as_leaf
 from .dense import Jacobian
 from .gradient import Grad
@@ -24,7 +25,7 @@ from .implicit import Equation, Root, as_vector, from_vector, plain_leaves
 
 
 class _Problem:
-    """A user's function of unknowns and extra arguments: plain for the solver, and as an equation for its derivative."""
+    """A user's function of unknowns and extra arguments: plain for the solver, an equation for the derivative."""
 
     def __init__(self, function: Callable[..., Any], x0: Any, args: Any, name: str) -> None:
         if not callable(function):
@@ -178,7 +179,10 @@ def _newton(solver: Any, func: Any, x0: Any, fprime: Any = None, args: Any = (),
             return solver(lambda x: np.asarray(plain(x)), x, **settings)
         slope = Grad(plain)
         return solver(
-            lambda x: float(plain(np.asarray(x, float))), float(x), lambda x: float(slope(np.asarray(x, float))), **settings
+            lambda x: float(plain(np.asarray(x, float))),
+            float(x),
+            lambda x: float(slope(np.asarray(x, float))),
+            **settings,
         )
 
     return _differentiable(problem, run, _Flat(problem.equation))[0]
@@ -212,7 +216,7 @@ class _Free:
         self.high = high
 
     def __call__(self, x: Sequence[Any], params: Sequence[Any]) -> Any:
-        value = x[0].numpy() if isinstance(x[0], Traced) else np.asarray(x[0])
+        value = x[0].numpy() if isinstance(x[0], Tensor) else np.asarray(x[0])
         value = value.ravel()
         margin = 1e-8 * (1 + np.abs(value))
         return (value > self.low + margin) & (value < self.high - margin)
@@ -246,7 +250,11 @@ def _minimize(solver: Any, fun: Any, x0: Any, args: Any = (), **options: Any) ->
 
     def run(x: Any, *params: Any) -> Any:
         settings = dict(options)
-        if _needs_jacobian(settings) and str(settings.get("method", "")).lower() not in ("nelder-mead", "powell", "cobyla"):
+        if _needs_jacobian(settings) and str(settings.get("method", "")).lower() not in (
+            "nelder-mead",
+            "powell",
+            "cobyla",
+        ):
             settings["jac"] = Grad(lambda x: stationary.value(x, *params))
         settings.setdefault("tol", 1e-10)
         result = solver(lambda x: float(stationary.value(np.asarray(x, float), *params)), x, **settings)
@@ -343,6 +351,7 @@ class Implicit:
         self.__doc__ = f"`{name}` with a differentiable solution; same arguments and result as SciPy's.\n"
 
     def __call__(self, *args: Any, **options: Any) -> Any:
+        """Solve; arguments and result are the solver's."""
         return _KNOWN[self.solver.__name__](self.solver, *args, **options)
 
 

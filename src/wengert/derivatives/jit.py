@@ -18,10 +18,11 @@ import numpy as np
 
 from .. import tree
 from ..errors import NotCompiled, ShapeError, StructureError, user_level
+from ..execute.native import fastcall
 from ..execute.native.build import MISS, Compiled, NoLowering
 from ..execute.native.hybrid import as_plain, compile_any
 from ..execute.native.ir import kind_of
-from ..execute.native.wrapper import Result, argument_of
+from ..execute.native.wrapper import Result, argument_of, chain
 from ..recording import AMBIENT, Traced, current, wrap
 from ..tensor import Tensor
 from .jit_record import CannotCompile, Path, record
@@ -186,14 +187,15 @@ class State:
             and all(child.is_leaf for child in positional.children)
             and _shape_of_result(path) is not None
             and self.fronts < MOST_VARIANTS
+            and _POINTER >= 0
         )
         if not simple or owner is None:
             return
-        front = compiled.front(self.call, None)
-        before = owner.__call__
-        if isinstance(before, types.BuiltinFunctionType):
-            compiled.chain(front, before)
-        owner._set(front)
+        context = compiled.context(self.call)
+        if owner._context is not None:
+            chain(context, owner._context)
+        owner._context = context
+        fastcall.set_pointer(owner, _POINTER, context.kept[1].addresses["vectorcall"])
         self.fronts += 1
 
 
@@ -300,23 +302,20 @@ def _copy_out(result: Any, out: Any) -> Any:
     return out
 
 
-class Jit:
+class _Jit(fastcall.Callable):
     """A compiled function; made by `jit`."""
 
-    __slots__ = ("__call__", "__dict__", "__weakref__", "_state")
+    __slots__ = ()
 
     def __init__(self, function: Callable[..., Any]) -> None:
         if not callable(function):
             raise StructureError(
                 f"jit: the argument is the function, not {type(function).__name__}", hint="wengert.jit(f)(x)"
             )
-        functools.update_wrapper(self, function, updated=())
+        self._context = None
         self._state = State(function)
         self._state.owner = weakref.ref(self)
-        self._set(self._state.call)
-
-    def _set(self, call: Callable[..., Any]) -> None:
-        _SLOT.__set__(self, call)
+        functools.update_wrapper(self, function, updated=())
 
     @property
     def function(self) -> Callable[..., Any]:
@@ -327,16 +326,17 @@ class Jit:
         return self if instance is None else types.MethodType(self, instance)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return (Jit, (self._state.function,))
+        return (jit, (self._state.function,))
 
     def __repr__(self) -> str:
         return f"<wengert.jit of {self._state.name}>"
 
 
-_SLOT = Jit.__dict__["__call__"]
+_made, _POINTER = fastcall.make_type(_Jit, "wengert.derivatives.jit.Jit")
+Jit: Any = _made
 
 
-def jit(function: Callable[..., Any]) -> Jit:
+def jit(function: Callable[..., Any]) -> Any:
     """Return the function compiled to machine code.
 
     f: (...) -> (...)   returns: the same, as fresh arrays

@@ -150,10 +150,7 @@ def _rebuild(array: np.ndarray, rows: Layout | None, columns: Layout | None) -> 
 def assemble(blocks: Sequence[Sequence[Any]], rows: Layout, columns: Layout) -> Any:
     """Return one matrix of blocks shaped `row + column`; with labels, unless an enclosing derivative tracks it."""
     flat = [
-        [
-            reshape(block, shape=(prod(a), prod(b)))
-            for block, b in zip(row, columns.shapes, strict=True)
-        ]
+        [reshape(block, shape=(prod(a), prod(b))) for block, b in zip(row, columns.shapes, strict=True)]
         for row, a in zip(blocks, rows.shapes, strict=True)
     ]
     joined = [row[0] if len(row) == 1 else concatenate(*row, axis=1) for row in flat]

@@ -60,6 +60,7 @@ class LinearMap:
         self._recorded = recorded
 
     def __call__(self, *tangents: Any) -> Any:
+        """Return the tangent of the result."""
         recorded = self._recorded
         if len(tangents) != len(recorded.input_tree.children):
             raise StructureError(
@@ -133,6 +134,7 @@ class Transposed:
         )
 
     def __call__(self, *cotangents: Any) -> Any:
+        """Return one cotangent per argument."""
         cotangent = cotangents[0] if len(cotangents) == 1 else cotangents
         leaves, structure = tree.flatten(cotangent)
         if structure != self.output_tree:
@@ -214,6 +216,7 @@ class GradientOf:
         self.inner.name = name
 
     def __call__(self, *primals: Any) -> Any:
+        """Return gradient and value."""
         value, gradient = self.inner(*primals)
         return gradient, value
 
@@ -228,9 +231,7 @@ def _second_order(
     return recorded, seeds, _is_plain(recorded, seeds)
 
 
-def hvp(
-    function: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any], *, has_aux: bool = False
-) -> Any:
+def hvp(function: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any], *, has_aux: bool = False) -> Any:
     """Return the function's value and the product of its Hessian with a direction.
 
     f: x -> ()   primals: (x, ...)   tangents: (x, ...)   returns: (value, (product, ...))

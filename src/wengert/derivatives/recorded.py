@@ -136,7 +136,7 @@ class Recorded:
                 filled[i] = value
             self.inputs = [tensor._line for tensor in tensors]
             result = function(*filled, **kwargs)
-            self.aux = None
+            self.aux: Any = None
             if has_aux:
                 if type(result) is not tuple or len(result) != 2:
                     raise StructureError(

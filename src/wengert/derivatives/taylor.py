@@ -1,7 +1,8 @@
 """Taylor mode: all derivatives up to some order along a curve, in one pass over the recorded lines.
 
-Every line gets a truncated power series instead of a tangent. A primitive without a rule of its own in `taylor_rules` uses
-its jvp: if y = f(x), then y' = jvp(x, x'), and the series of the right-hand side, up to order K - 1, gives that of y up to K.
+Every line gets a truncated power series instead of a tangent. A primitive without a rule of its own in `taylor_rules`
+uses its jvp: if y = f(x), then y' = jvp(x, x'), and the series of the right-hand side, up to order K - 1, gives that
+of y up to order K.
 """
 
 from __future__ import annotations
@@ -56,7 +57,7 @@ def push_series(
 def _apply(primitive: Any, order: int, out: Any, args: list[Any], incoming: list[Any], line: Line) -> Any:
     params = line.params
     if _is_linear(primitive, incoming):
-        results = []
+        results: list[Any] = []
         for k in range(order):
             tangents = [None if series is None else series[k] for series in incoming]
             if all(tangent is None for tangent in tangents):
@@ -230,9 +231,9 @@ def jet(function: Callable[..., Any], primals: Sequence[Any], series: Sequence[S
     --------
     >>> import numpy as np
     >>> import wengert as wg
-    >>> y, terms = wg.jet(np.sin, (0.0,), ([1.0, 0.0, 0.0],))
+    >>> y, terms = wg.jet(np.exp, (0.0,), ([2.0, 0.0, 0.0],))
     >>> [float(term) for term in terms]
-    [1.0, 0.0, -1.0]
+    [2.0, 4.0, 8.0]
     """
     if not isinstance(primals, tuple | list) or not isinstance(series, tuple | list) or len(primals) != len(series):
         raise StructureError(
@@ -276,7 +277,9 @@ def _push(recorded: Recorded, coefficients: Sequence[Series], order: int) -> lis
         zeros = np.zeros(shape, dtype if dtype.kind in "fc" else float)
         columns.append(
             [
-                zeros if parts is None or parts[k] is None else recorded.finish(scaled(parts[k], float(factorial(k + 1))))
+                zeros
+                if parts is None or parts[k] is None
+                else recorded.finish(scaled(parts[k], float(factorial(k + 1))))
                 for k in range(order)
             ]
         )
@@ -320,9 +323,7 @@ def derivatives(function: Callable[..., Any], t: Any, order: int) -> Any:
     recorded = Recorded(function, (t,), {}, (0,), name="derivatives")
     ones = [np.ones(line.shape, line.dtype) for line in recorded.inputs]
     terms = _push(recorded, [[one, *(None,) * (order - 1)] if order else [] for one in ones], int(order))
-    stacked = [
-        _stack([recorded.finish(out), *(row[i] for row in terms)]) for i, out in enumerate(recorded.outputs)
-    ]
+    stacked = [_stack([recorded.finish(out), *(row[i] for row in terms)]) for i, out in enumerate(recorded.outputs)]
     return tree.unflatten(recorded.output_tree, stacked)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-
 from ..execute.control import call, cond, picked, rearranged, with_common_inputs, zeros_of
 from ..execute.loops import inexact_places, scan
 from ..execute.while_loop import while_loop
@@ -144,4 +143,3 @@ def _while(push: Push, order: int, args: Sequence[Any], incoming: Sequence[Any],
 
 
 CONTROL: dict[str, Callable[..., Any]] = {"call": _call, "cond": _cond, "scan": _scan, "while": _while}
-

@@ -48,6 +48,7 @@ class Vmap:
         self.__name__ = f"{self.name}({getattr(function, '__name__', 'function')})"
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Apply the function to all samples."""
         if not args:
             raise ArgumentError(f"{self.name}: the function was called without positional arguments")
         leaves, structure = tree.flatten(args)
@@ -55,7 +56,7 @@ class Vmap:
         size = _size(leaves, axes, self.name)
         plain = not any(isinstance(leaf, Traced) for leaf in leaves)
         mapped = [
-            np.moveaxis(leaf if isinstance(leaf, Traced) else np.asarray(leaf), axis, 0)
+            np.moveaxis(leaf if isinstance(leaf, Tensor) else np.asarray(leaf), axis, 0)  # type: ignore[type-var]
             for leaf, axis in zip(leaves, axes, strict=True)
             if axis is not None
         ]
@@ -74,9 +75,7 @@ class Vmap:
 
         def body(*samples: Any) -> list[Any]:
             remaining = iter(samples)
-            filled = [
-                leaf if axis is None else next(remaining) for leaf, axis in zip(leaves, axes, strict=True)
-            ]
+            filled = [leaf if axis is None else next(remaining) for leaf, axis in zip(leaves, axes, strict=True)]
             result = self.function(*tree.unflatten(structure, filled), **kwargs)
             values, outputs = tree.flatten(result)
             for value in values:
@@ -107,9 +106,7 @@ class Vmap:
         return joined
 
 
-def vmap(
-    function: Callable[..., Any], in_axes: Any = 0, out_axes: Any = 0, *, chunk_size: int | None = None
-) -> Vmap:
+def vmap(function: Callable[..., Any], in_axes: Any = 0, out_axes: Any = 0, *, chunk_size: int | None = None) -> Vmap:
     """Return the function that maps `function` over an axis of its arguments, all samples at once.
 
     f: x -> y   x: (samples, ...)   returns: (samples, ...)

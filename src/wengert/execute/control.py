@@ -141,7 +141,7 @@ def broadcast_samples(part: Any, flag: bool, size: int) -> Any:
     return part if flag else np.broadcast_to(part, (size, *shape_of(part)))
 
 
-pack = Primitive(
+pack: Primitive = Primitive(
     "pack",
     lambda *parts: parts,
     abstract=lambda *parts: result_of([Slot.of(part) for part in parts]),
@@ -184,9 +184,7 @@ def spread(values: Sequence[Any], places: Sequence[int], count: int) -> list[Any
     return result
 
 
-def _cond_jvp(
-    tangents: Sequence[Any], _out: Any, selector: Any, *args: Any, branches: tuple[Program, ...]
-) -> Any:
+def _cond_jvp(tangents: Sequence[Any], _out: Any, selector: Any, *args: Any, branches: tuple[Program, ...]) -> Any:
     which = varying(tangents[1:], branches[0].inputs)
     slots = branches[0].output_slots
     if not which:
@@ -198,9 +196,7 @@ def _cond_jvp(
     )
 
 
-def _cond_batch(
-    size: int, batched: Sequence[bool], selector: Any, *args: Any, branches: tuple[Program, ...]
-) -> Any:
+def _cond_batch(size: int, batched: Sequence[bool], selector: Any, *args: Any, branches: tuple[Program, ...]) -> Any:
     flags = tuple(batched[1:])
     count = len(branches[0].outputs)
     if not batched[0]:

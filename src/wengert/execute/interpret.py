@@ -48,16 +48,19 @@ def compile_numpy(program: Program) -> Any:
     rows = [f"def program({', '.join(names[:count])}):"]
     for position, step in enumerate(program.steps):
         function = f"f{position}"
-        scope[function] = step.primitive.evaluate
+        dead = last.get(position, ())
+        # A value that nobody reads again may be written to, if it turns out that nothing else shares its memory.
+        writable = step.args and step.args[0] >= count and step.args[0] in dead and step.args.count(step.args[0]) == 1
+        scope[function] = (writable and step.primitive.overwrite) or step.primitive.evaluate
         args = [names[a] for a in step.args]
         for key, value in step.params:
             constant = f"p{position}_{key}"
             scope[constant] = value
             args.append(f"{key}={constant}")
         rows.append(f"    {names[count + position]} = {function}({', '.join(args)})")
-        dead = [names[i] for i in last.get(position, ()) if i >= count]
-        if dead:
-            rows.append(f"    del {', '.join(dead)}")
+        gone = [names[i] for i in dead if i >= count]
+        if gone:
+            rows.append(f"    del {', '.join(gone)}")
     rows.append(f"    return ({''.join(names[i] + ', ' for i in program.outputs)})")
     exec(compile("\n".join(rows), "<wengert program>", "exec"), scope)
     return scope["program"]

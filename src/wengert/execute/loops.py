@@ -1,17 +1,17 @@
 """Loops: `scan` and `while`, primitives whose body is a Program.
 
-Their pullbacks are primitives too (`scan_pull`, `while_pull`): they run the loop again, keep as many states as they are
-allowed, and go back step by step. The derivative of a loop and of its pullback is a loop, or the pullback of a loop, over
-the *dual* body, which carries (state, tangent). For F with Jacobian J, dual G(x, t) = (F(x), J t) and pullback
-B(x, c) = J' c (' is the transpose):
+Their pullbacks are primitives too (`scan_pull`, `while_pull`): they run the loop again, keep as many states as they
+are allowed, and go back step by step. The derivative of a loop and of its pullback is a loop, or the pullback of a
+loop, over the *dual* body, which carries (state, tangent). For F with Jacobian J, dual G(x, t) = (F(x), J t) and
+pullback B(x, c) = J' c (' is the transpose):
 
     tangent of F along t                  =  second part of G(x, t)
     tangent of B along (t, s)             =  first part of the pullback of G at (x, t) for cotangents (s, c)
     cotangent of c in B for w             =  second part of G(x, w)
     cotangent of x in B for w             =  first part of the pullback of G at (x, w) for cotangents (0, c)
 
-because the pullback of G maps (s, c) to (J' s + (d(J t)/dx)' c, J' c). So all orders stay within four primitives, and the
-bound on stored states holds for all of them.
+because the pullback of G maps (s, c) to (J' s + (d(J t)/dx)' c, J' c). So all orders stay within four primitives, and
+the bound on stored states holds for all of them.
 """
 
 from __future__ import annotations
@@ -85,9 +85,7 @@ class Dual:
         self.order = order  # per argument of the dual loop: the old argument, or the tangent as len(slots) + j
         # Where the old arguments, and the tangents of old results, stand among the dual loop's.
         self.place = {old: new for new, old in enumerate(order)}
-        self.tangents_out = [
-            new for new, old in enumerate(results) if isinstance(old, int) and old >= len(outs)
-        ]
+        self.tangents_out = [new for new, old in enumerate(results) if isinstance(old, int) and old >= len(outs)]
         self.results = results
         self.count = len(outs)
 
@@ -95,9 +93,7 @@ class Dual:
         """Return the dual loop's arguments; a tangent of None is zero."""
         count = len(args)
         return [
-            args[old]
-            if old < count
-            else or_zeros(tangents[self.wrt[old - count]], args[self.wrt[old - count]])
+            args[old] if old < count else or_zeros(tangents[self.wrt[old - count]], args[self.wrt[old - count]])
             for old in self.order
             if isinstance(old, int)
         ] + list(self.extra)
@@ -118,6 +114,7 @@ class Dual:
 
 
 def or_zeros(tangent: Any, like: Any) -> Any:
+    """Return the tangent, or zeros for one that is exactly zero."""
     return zeros_of(Slot.of(like)) if tangent is None else tangent
 
 
@@ -354,9 +351,7 @@ def _apply_scan_pull(params: dict[str, Any]) -> Any:
 
 def _scan_pull_jvp(tangents: Sequence[Any], _out: Any, *args: Any, which: Any, **params: Any) -> Any:
     count = len(params["body"].inputs)
-    return pull_jvp(
-        _apply_scan_pull(params), lambda active: _scan_dual(active, params), count, tangents, args, which
-    )
+    return pull_jvp(_apply_scan_pull(params), lambda active: _scan_dual(active, params), count, tangents, args, which)
 
 
 def _scan_pull_vjp(cotangents: Any, _out: Any, *args: Any, needs: Any, which: Any, **params: Any) -> Any:
@@ -383,10 +378,7 @@ def _scan_pull_batch(size: int, batched: Sequence[bool], *args: Any, which: Any,
     settings = {**params, "body": derived}
     result = scan_pull(*values, *extra, *seeds, **settings, which=which)
     return pack(
-        *(
-            _moved(part, carry <= i < carry + xs)
-            for i, part in zip(which, picked(result, len(which)), strict=True)
-        )
+        *(_moved(part, carry <= i < carry + xs) for i, part in zip(which, picked(result, len(which)), strict=True))
     )
 
 

@@ -105,7 +105,7 @@ def _capture_in(data: Any, arrays: list[np.ndarray]) -> Any:
 
 def _slot_out(slot: Slot) -> Any:
     if isinstance(slot.dtype, tuple):
-        return [_slot_out(Slot(*part)) for part in zip(slot.shape, slot.dtype, strict=True)]
+        return [_slot_out(Slot(shape, dtype)) for shape, dtype in zip(slot.shape, slot.dtype, strict=True)]
     weak = isinstance(slot.dtype, type) and not issubclass(slot.dtype, np.generic)
     name = {"weak": slot.dtype.__name__} if weak else {"dtype": np.dtype(slot.dtype).str}
     return {"shape": list(slot.shape), **name}
@@ -114,7 +114,7 @@ def _slot_out(slot: Slot) -> Any:
 def _slot_in(data: Any) -> Slot:
     if isinstance(data, list):
         parts = [_slot_in(part) for part in data]
-        return Slot(tuple(part.shape for part in parts), tuple(part.dtype for part in parts))  # type: ignore[arg-type]
+        return Slot(tuple(part.shape for part in parts), tuple(part.dtype for part in parts))
     dtype = _WEAK[data["weak"]] if "weak" in data else np.dtype(data["dtype"])
     return Slot(tuple(data["shape"]), dtype)
 

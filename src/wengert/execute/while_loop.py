@@ -216,9 +216,7 @@ def _masked_body(
             result.append(where(mask, new, old))
         return result
 
-    return simplify(
-        trace(run, [*_wide(cond.inputs, size, cond_flags), *_wide(body.inputs[carry:], size, const_flags)])
-    )
+    return simplify(trace(run, [*_wide(cond.inputs, size, cond_flags), *_wide(body.inputs[carry:], size, const_flags)]))
 
 
 def _batch(size: int, batched: Sequence[bool], *args: Any, **params: Any) -> Any:

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from ..boxes import OBJECT, boxed, unboxed
 from ..errors import TraceLost, UnsupportedFunction, user_line
 from ..primitives.elementwise import cast
 from ..primitives.indexing import reshape
@@ -109,8 +110,10 @@ def plain(x: Any) -> Any:
 
 def as_array(x: Any) -> Any:
     """Return a tensor or array; nested lists may hold tensors, which stay tracked."""
-    if isinstance(x, Traced | np.ndarray | np.generic):
+    if isinstance(x, Traced | np.generic):
         return x
+    if isinstance(x, np.ndarray):
+        return x if x.dtype is not OBJECT else unboxed(x)
     if holds_tensor(x):
         from .creating import array
 
@@ -168,6 +171,9 @@ def store(result: Any, out: Any) -> Any:
         assign(out, result)
         return out
     if isinstance(result, Traced):
+        if is_tracked(result) and out.dtype is OBJECT:
+            out[...] = np.broadcast_to(boxed(result), out.shape)
+            return out
         if is_tracked(result):
             raise TraceLost(
                 f"a tracked result of shape {result.shape} is stored in a plain array by out=",  # type: ignore[attr-defined]

@@ -56,7 +56,7 @@ def _density(counts: Any, edges: list[Any]) -> Any:
     for axis, edge in enumerate(edges):
         shape = [1] * counts.ndim
         shape[axis] = -1
-        counts = counts / np.reshape(np.diff(edge), shape)
+        counts = counts / np.reshape(to_dtype(np.diff(as_array(edge)), np.float64), shape)
     return counts
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ..boxes import is_boxed, unboxed
 from ..primitives import elementwise as e
 from ..primitives import indexing as p
 from ..primitives.base import dtype_of, normalize_axis, result_dtype, shape_of
@@ -67,6 +68,8 @@ def array(
     """Return a tensor of numbers, arrays, tensors or nested lists of these; tensors in lists stay tracked."""
     if isinstance(object, Traced):
         made: Any = _copied(object) if copy else object
+    elif is_boxed(object):
+        made = unboxed(object)
     elif holds_tensor(object):
         made = p.stack(*_uniform([array(part, copy=False) for part in object]), axis=0)
     elif copy:
@@ -310,7 +313,7 @@ def linspace(
         of_numbers: Any = np.linspace
         made = of_numbers(start, stop, num, endpoint, retstep, dtype, axis)
         return (asarray(made[0]), made[1]) if retstep else asarray(made)
-    kind = np.result_type(*_weak(start), *_weak(stop), float)
+    kind = np.result_type(*_weak(start), *_weak(stop), 0.0)  # a Python number does not promote
     start, stop = (to_dtype(as_array(x), kind) for x in (start, stop))
     count = num - 1 if endpoint else num
     step = (stop - start) / count if count > 0 else (stop - start) * np.nan

@@ -55,4 +55,4 @@ def logn(n: Any, x: Any) -> Any:
 @implements(scimath.power)
 def power(x: Any, p: Any) -> Any:
     """Same as `numpy.emath.power`."""
-    return np.power(_complex_if(x, _negative), p)
+    return np.power(_complex_if(x, _negative), as_float(p))

@@ -89,7 +89,9 @@ def argpartition(a: Any, kth: Any, axis: int | None = -1, kind: str = "introsele
 def sort_complex(a: Any) -> Any:
     """Same as `numpy.sort_complex`."""
     result = sort(a)
-    return to_dtype(result, np.result_type(result.dtype, np.complex64))
+    if result.dtype.kind == "c":
+        return result
+    return to_dtype(result, {"b": "F", "h": "F", "B": "F", "H": "F", "g": "G"}.get(result.dtype.char, "D"))
 
 
 @implements(np.lexsort, zero=True)

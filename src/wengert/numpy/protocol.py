@@ -49,7 +49,7 @@ def _function(ufunc: np.ufunc) -> Any:
         primitive = e.UFUNCS.get(ufunc)
     if primitive is None:
         return find(ufunc)
-    return lambda *args: apply(primitive, [as_array(a) if isinstance(a, list | tuple) else a for a in args])
+    return lambda *args: apply(primitive, [as_array(a) if isinstance(a, list | tuple | np.ndarray) else a for a in args])
 
 
 def _load_special() -> None:
@@ -94,7 +94,7 @@ def _call(
             stored.append(value if where is True else np.where(where, value, np.zeros((), value.dtype)))
             continue
         value = value if where is True else np.where(where, value, target)
-        if target is inputs[0] and type(target) is np.ndarray and is_tracked(value):
+        if target is inputs[0] and type(target) is np.ndarray and target.dtype != object and is_tracked(value):
             stored.append(_absorb(target, value, holders))
         else:
             stored.append(store(value, target))

@@ -58,6 +58,9 @@ _DISCRETE: dict[str, Callable[[Any, Any], Any]] = {
 }
 
 
+_SINGLE = frozenset(("lower", "higher", "nearest", "inverted_cdf", "closest_observation"))  # these pick one element
+
+
 def gather_axes(a: Any, axis: Any) -> tuple[Any, tuple[int, ...]]:
     """Bring the reduced axes last, as one; return also the shape with them kept as ones."""
     axes = normalize_axes(axis, a.ndim)
@@ -107,6 +110,8 @@ def _between(ordered: Any, n: Any, q: Any, method: str) -> Any:
         raise ValueError(f"{method!r} is not a valid method. Use one of: {sorted([*_CONTINUOUS, *_DISCRETE])}")
     place = np.clip(place, 0, np.maximum(n - 1, 0))
     place = np.broadcast_to(place, (*ordered.shape[:-1], place.shape[-1]))
+    if method in _SINGLE:
+        return take_along_axis(ordered, np.asarray(plain(place)).astype(np.intp), -1)
     low = np.floor(plain(place))
     high = np.minimum(low + 1, np.maximum(n - 1, 0))
     share = place - low
@@ -153,8 +158,12 @@ def _quantiles(function: Any, scale: float, skip_nan: bool) -> Any:
         *,
         weights: Any = None,
     ) -> Any:
+        a = as_array(a)
+        if isinstance(q, int | float) and a.dtype.kind == "f":  # a Python number does not promote
+            q = np.asarray(q, a.dtype)
         q = as_array(q)
-        q = q / scale if scale != 1 else q
+        if scale != 1:
+            q = q / (a.dtype.type(scale) if a.dtype.kind == "f" else scale)
         return store(_quantile(a, q, axis, method, weights, keepdims is True, skip_nan), out)
 
     handler.__name__ = function.__name__

@@ -58,6 +58,7 @@ class Primitive:
         "kept1",
         "kept2",
         "name",
+        "overwrite",
         "partials",
         "pattern",
         "plain",
@@ -99,6 +100,8 @@ class Primitive:
         # `(cotangents, line, needs) -> None`: for the eager reverse pass on plain arrays, to add into what is there
         # where `vjp` would have to make arrays of the full size.
         self.accumulate: Callable[..., None] | None = None
+        # `evaluate` for a first argument that nobody reads again: it may be written to if its memory is its own.
+        self.overwrite: Callable[..., Any] | None = None
         self.plain = False
         if register:
             REGISTRY[name] = self
@@ -253,6 +256,12 @@ def _result_type(dtypes: tuple[Any, ...]) -> np.dtype:
 def result_dtype(*args: Any) -> np.dtype:
     """Return NumPy's promoted dtype of arguments."""
     return _result_type(tuple(map(dtype_of, args)))
+
+
+def floating_dtype(*args: Any) -> np.dtype:
+    """Return the promoted dtype of arguments, float64 for integers."""
+    dtype = result_dtype(*args)
+    return dtype if dtype.kind in "fc" else np.dtype(np.float64)
 
 
 def broadcast_shape(*shapes: tuple[int, ...]) -> tuple[int, ...]:

@@ -128,7 +128,13 @@ def _power_by_exponent(out: Any, x: Any, _y: Any) -> Any:
     return np.where(x == 0, 0, out * np.log(np.where(x == 0, 1, x)))
 
 
+def _power(x: Any, y: Any) -> Any:
+    # The operator squares and takes roots where the ufunc calls pow for every element.
+    return x**y if type(x) is np.ndarray and y.__class__ in (int, float) else np.power(x, y)
+
+
 power = elementwise(np.power, _power_by_base, _power_by_exponent)
+power.evaluate = _power
 float_power = elementwise(np.float_power, _power_by_base, _power_by_exponent)
 square = elementwise(np.square, lambda _out, x: 2 * x)
 reciprocal = elementwise(np.reciprocal, lambda out, _x: -out * out)

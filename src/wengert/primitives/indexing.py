@@ -462,6 +462,28 @@ index_set: Primitive = Primitive(
 index_set.accumulate = _index_set_accumulate
 
 
+def _index_set_overwrite(x: Any, v: Any, *arrays: Any, spec: Spec) -> Any:
+    if not _is_free(x) or getrefcount(x) > _HELD_BY_CALLER:
+        x = np.array(x)
+    assign(x, v, arrays, spec)
+    return x
+
+
+def _count_holders_of_argument(x: Any, v: Any, *arrays: Any, spec: Spec) -> int:
+    return getrefcount(x)
+
+
+def _called() -> int:
+    scope = {"count": _count_holders_of_argument, "zeros": np.zeros}
+    exec("def program():\n    v0 = zeros(1)\n    v1 = count(v0, 0, spec=())\n    return v1", scope)
+    return scope["program"]()  # type: ignore[operator]
+
+
+_HELD_BY_CALLER = _called()  # how often an array counts that only a variable of the calling Program holds
+
+index_set.overwrite = _index_set_overwrite
+
+
 def normalize_index(key: Any, shape: tuple[int, ...]) -> tuple[Spec, list[Any]]:
     """Translate a NumPy index into a static spec and index arrays.
 

@@ -13,16 +13,10 @@ from typing import Any
 import numpy as np
 
 from ..errors import ShapeError
-from .base import Primitive, broadcast_shape, is_complex, result_dtype, shape_of
+from .base import Primitive, broadcast_shape, floating_dtype, is_complex, shape_of
 from .degeneracy import adjoint, diagonal, eye_like, from_triangle, real_dtype, real_if, to_triangle
 from .elementwise import align
 from .structural import pick
-
-
-def floating_dtype(*args: Any) -> np.dtype:
-    """Return the promoted dtype, float64 for integers."""
-    dtype = result_dtype(*args)
-    return dtype if dtype.kind in "fc" else np.dtype(np.float64)
 
 
 def square(shape: tuple[int, ...], name: str) -> int:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import ShapeError
-from .base import Primitive, result_dtype, shape_of
+from .base import Primitive, floating_dtype, result_dtype, shape_of
 from .degeneracy import (
     adjoint,
     eye_like,
@@ -29,7 +29,7 @@ from .degeneracy import (
     turn,
     vanishing,
 )
-from .linalg_solve import _along, floating_dtype, solve, square, triangular_solve
+from .linalg_solve import _along, solve, square, triangular_solve
 from .structural import Deferred, pick, stop_gradient
 
 

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from ..errors import ShapeError
-from .base import Primitive, broadcast_shape, result_dtype, shape_of
+from .base import Primitive, broadcast_shape, floating_dtype, result_dtype, shape_of
 from .degeneracy import adjoint
 from .elementwise import align
-from .linalg_solve import floating_dtype, square
+from .linalg_solve import square
 
 # ---------------------------------------------------------------- functions of a matrix
 
@@ -80,7 +80,7 @@ def _sylvester(a: np.ndarray, b: np.ndarray, q: np.ndarray) -> np.ndarray:
     lead = np.broadcast_shapes(a.shape[:-2], b.shape[:-2], q.shape[:-2])
     a, b, q = (np.broadcast_to(x, lead + x.shape[-2:]).reshape(-1, *x.shape[-2:]) for x in (a, b, q))
     out = [solve_sylvester(*parts) for parts in zip(a, b, q, strict=True)]
-    return np.reshape(out, lead + q.shape[-2:]) if out else np.zeros(lead + q.shape[-2:])
+    return np.reshape(out, lead + q.shape[-2:]) if out else np.zeros(lead + q.shape[-2:], floating_dtype(a, b, q))
 
 
 def _sylvester_shape(a: Any, b: Any, q: Any) -> tuple[tuple[int, ...], np.dtype]:
@@ -94,7 +94,7 @@ def _sylvester_shape(a: Any, b: Any, q: Any) -> tuple[tuple[int, ...], np.dtype]
 def _sylvester_vjp(ct: Any, out: Any, a: Any, b: Any, q: Any, needs: Sequence[bool]) -> tuple[Any, ...]:
     """Kao and Hennequin, "Automatic differentiation of Sylvester, Lyapunov, and algebraic Riccati equations", 2020."""
     by_q = sylvester(adjoint(a), adjoint(b), ct)
-    h = adjoint(out)
+    h = adjoint(out) if needs[0] or needs[1] else None  # with q alone, the result is not kept
     return -by_q @ h if needs[0] else None, -h @ by_q if needs[1] else None, by_q if needs[2] else None
 
 

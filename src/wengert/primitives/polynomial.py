@@ -19,7 +19,9 @@ def _evaluate(p: Any) -> Any:
         n = p.shape[-1] - 1
         companion = np.broadcast_to(np.eye(n, k=-1, dtype=p.dtype), (*p.shape[:-1], n, n)).copy()
         companion[..., 0, :] = -p[..., 1:] / p[..., :1]
-        found = np.linalg.eigvals(companion)
+        found = np.linalg.eigvals(companion).astype(np.result_type(p, np.complex64))
+        for place in np.argwhere(p[..., -1] == 0):  # NumPy splits off the roots at 0 and puts them last
+            found[tuple(place)] = np.roots(p[tuple(place)])
     # One dtype whatever the values are, so that a Program's lines are known from shapes and dtypes alone.
     return found.astype(np.result_type(p, np.complex64))
 

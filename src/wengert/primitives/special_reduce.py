@@ -7,8 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from .base import Primitive, shape_of
-from .linalg_solve import floating_dtype
+from .base import Primitive, floating_dtype, shape_of
 from .reduction import expand, sum_
 
 Axes = tuple[int, ...]

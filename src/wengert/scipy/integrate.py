@@ -17,6 +17,7 @@ from ..sparse.jacobians import dense_matrix, pays_off, sparse_matrix
 from ..sparse.parts import BatchJacobian
 from ..sparse.plans import inputs_of, plans
 from ..sparse.record import Run
+from ._quadrature import cumulative_trapezoid, simpson, trapezoid
 
 
 def __getattr__(name: str) -> Any:

@@ -363,7 +363,7 @@ def root(
         return optimize.root(fun, x0, args, method, jac, tol, callback, options)
     memo = PointMemo(fun, args, "root")
     return optimize.root(
-        lambda x: np.asarray(memo.value(x)),
+        memo.value,
         x0,
         (),
         method,

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from math import prod
 from typing import Any
 
 import numpy as np
 
 from ..errors import ArgumentError, TooLarge
+from ..execute.interpret import run as run_program
 from ..primitives.elementwise import multiply
 from ..primitives.pointwise import scale
 from ..program import Program, Step, trace
@@ -121,6 +123,12 @@ class Recipe:
         """Bytes of the static arrays."""
         return self.indices.nbytes + self.indptr.nbytes + self.evaluator.nbytes
 
+    @cached_property
+    def places(self) -> np.ndarray:
+        """Where the entries stand in the flattened dense matrix."""
+        rows = np.repeat(np.arange(self.shape[0]), np.diff(self.indptr))
+        return rows * self.shape[1] + self.indices
+
     def pattern(self) -> Any:
         """Return the pattern as a boolean CSR array."""
         from scipy.sparse import csr_array
@@ -160,7 +168,7 @@ class Structured:
 
     def values(self, inputs: Sequence[Any]) -> np.ndarray | None:
         """Return the entries, or None where the index arrays differ."""
-        outs = self.quick(*inputs)
+        outs = run_program(self.quick, inputs, self.quick.captures)
         if self.guards and not all(map(np.array_equal, outs[self.count :], self.guards)):
             return None
         data = self.assembly.values(outs)
@@ -254,7 +262,7 @@ class _Maker:
     def make(self, pattern: Any) -> Recipe:
         mode = self.options.mode
         if pattern is not None:
-            return self.compressed(pattern, [], mode)
+            return self.compressed(pattern, [], mode, False)
         best: tuple[float, bool, Accumulated] | None = None
         if mode in ("auto", "structured", "forward", "reverse"):
             directions = [d for d in self.directions if mode not in ("forward", "reverse") or d == (mode == "reverse")]
@@ -268,7 +276,7 @@ class _Maker:
             recipe = self.finish_structured(*best)
             if mode != "auto" or not self._better_compressed(recipe, best[0]):
                 return recipe
-            other = self.compressed(recipe.pattern(), [], mode)
+            other = self.compressed(recipe.pattern(), best[2].indexed, mode, best[1])
             return other if other.choices[0].work < best[0] else recipe
         if mode == "structured":
             raise ArgumentError(
@@ -279,7 +287,7 @@ class _Maker:
         if self.directions[0]:
             detected = detected.T.tocsr()
             detected.sort_indices()
-        return self.compressed(detected, indexed, mode)
+        return self.compressed(detected, indexed, mode, self.directions[0])
 
     def structured(self, reverse: bool) -> tuple[float, bool, Accumulated] | None:
         linear, known = self.linear(reverse)
@@ -330,7 +338,11 @@ class _Maker:
 
     # ------------------------------------------------------------ compressed
 
-    def compressed(self, pattern: Any, indexed: list[int], mode: str) -> Recipe:
+    def compressed(self, pattern: Any, indexed: list[int], mode: str, reverse: bool) -> Recipe:
+        """Return the cheapest compressed recipe for a pattern that holds for the index arrays `indexed`.
+
+        These are numbers of the pullback (`reverse`) or of the pushforward.
+        """
         options = self.options
         found: list[tuple[Choice, Colouring, Any]] = []
         if options.part == "diagonal":
@@ -373,7 +385,7 @@ class _Maker:
             self.run.reads > 0,
         )
         if indexed:
-            linear, known = self.linear(self.directions[0])
+            linear, known = self.linear(reverse)
             recipe.guard_program = part_of(linear, self.primals, indexed)
             recipe.guards = [np.asarray(known(number)) for number in indexed]
         return recipe
@@ -455,7 +467,7 @@ def diagonal_of(accumulated: Accumulated) -> Accumulated:
     number = {output: k for k, output in enumerate(used)}
     entries = [e if e.output is None else e._replace(output=number[e.output]) for e in kept]
     smaller = Program(program.inputs, program.captures, program.steps, [*(program.outputs[k] for k in used), *guards])
-    return Accumulated(smaller, entries, accumulated.guards)
+    return Accumulated(smaller, entries, accumulated.guards, accumulated.indexed)
 
 
 def _diagonal_pattern(pattern: Any) -> Any:

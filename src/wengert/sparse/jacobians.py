@@ -90,10 +90,9 @@ def dense_matrix(recipe: Recipe, data: np.ndarray) -> np.ndarray:
     """Return the derivative as one array, all outputs by all inputs."""
     if recipe.nnz == prod(recipe.shape):
         return data.reshape(recipe.shape)
-    result = np.zeros(recipe.shape, data.dtype)
-    rows = np.repeat(np.arange(recipe.shape[0]), np.diff(recipe.indptr))
-    result.reshape(-1)[rows * recipe.shape[1] + recipe.indices] = data
-    return result
+    result = np.zeros(prod(recipe.shape), data.dtype)
+    result[recipe.places] = data
+    return result.reshape(recipe.shape)
 
 
 def pays_off(recipe: Recipe) -> bool:

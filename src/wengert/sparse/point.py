@@ -43,6 +43,8 @@ class PointMemo:
         self.name = name
         self.calls = 0
         self._point: np.ndarray | None = None
+        self._bytes = b""
+        self._records = True
         self._found: dict[str, Any] = {}
         self._run: Run | None = None
         self._recipes: dict[str, tuple[Any, Any, list[Any]]] = {}
@@ -52,18 +54,28 @@ class PointMemo:
     # ------------------------------------------------------------ points
 
     def _at(self, x: Any) -> np.ndarray:
+        """Move to a point: forget what was found at another one."""
         x = np.asarray(x)
         if x.dtype.kind not in "fc":
             x = x.astype(float)
-        if self._point is None or x.shape != self._point.shape or x.dtype != self._point.dtype:
+        point = self._point
+        content = x.tobytes() if x.size <= SMALL else b""
+        if point is None or x.shape != point.shape or x.dtype != point.dtype:
             # What another solver found out about this function: private from here on, and not yet checked.
             self._recipes = dict(self._shared.get((x.shape, x.dtype), {}))
             self._checked = not self._recipes
-        if self._point is None or x.shape != self._point.shape or not np.array_equal(x, self._point):
-            self._point = np.array(x)
-            self._found = {}
-            self._run = None
+            self._settle()
+        elif content == self._bytes if content else np.array_equal(x, point):
+            return point
+        self._point = x.copy()
+        self._bytes = content
+        self._found = {}
+        self._run = None
         return self._point
+
+    def _settle(self) -> None:
+        """Work out whether each run has to be recorded."""
+        self._records = not self._recipes or any(recipe.branches for recipe, *_ in self._recipes.values())
 
     def _record(self, x: np.ndarray, kind: str) -> Run:
         """Return the recorded run at this point; a run for one kind serves all."""
@@ -84,6 +96,7 @@ class PointMemo:
         """Remember something about the function, for the next solver too."""
         assert self._point is not None
         self._recipes[kind] = (recipe, key, captures)
+        self._settle()
         self._shared[self._point.shape, self._point.dtype] = dict(self._recipes)
         while len(self._shared) > SHAPES:
             self._shared.pop(next(iter(self._shared)), None)
@@ -99,18 +112,20 @@ class PointMemo:
                 self._checked = len(found) == len(value) and all(map(_identical, found, value))
                 if not self._checked:
                     self._recipes.clear()
+                    self._settle()
         return self._checked
 
     def value(self, x: Any) -> Any:
         """Return the function's value."""
         x = self._at(x)
-        if "value" not in self._found:
-            if not self._recipes or any(recipe.branches for recipe, *_ in self._recipes.values()):
+        found = self._found
+        if "value" not in found:
+            if self._records:
                 self._record(x, "jacobian")
             else:
                 self.calls += 1
-                self._found["value"] = self.function(x, *self.args)
-        return self._found["value"]
+                found["value"] = self.function(x, *self.args)
+        return found["value"]
 
     # ------------------------------------------------------------ derivatives
 
@@ -192,6 +207,7 @@ def _identical(a: Any, b: Any) -> bool:
 
 Kept = dict[Any, dict[str, tuple[Any, Any, list[Any]]]]
 SHAPES = 8
+SMALL = 256  # elements: points up to this size are compared as bytes
 _functions: WeakKeyDictionary[Any, Kept] = WeakKeyDictionary()
 
 

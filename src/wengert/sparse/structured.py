@@ -53,14 +53,19 @@ class Accumulated:
     entries : list of Entry
     guards : list of ndarray
         What the index arrays must be for the structure to hold.
+    indexed : list of int
+        Their numbers in the linear Program.
     """
 
-    __slots__ = ("entries", "guards", "program")
+    __slots__ = ("entries", "guards", "indexed", "program")
 
-    def __init__(self, program: Program, entries: list[Entry], guards: list[np.ndarray]) -> None:
+    def __init__(
+        self, program: Program, entries: list[Entry], guards: list[np.ndarray], indexed: list[int]
+    ) -> None:
         self.program = program
         self.entries = entries
         self.guards = guards
+        self.indexed = indexed
 
 
 def accumulate(linear: Program, primals: int, known: Known, limit: int = 20_000_000) -> Accumulated:
@@ -94,7 +99,7 @@ def accumulate(linear: Program, primals: int, known: Known, limit: int = 20_000_
         return [*outputs, *(walk.values[number] for number in walk.guards)]
 
     program = trace(body, linear.inputs[:primals])
-    return Accumulated(program, entries, [known(number) for number in walk.guards])
+    return Accumulated(program, entries, [known(number) for number in walk.guards], walk.guards)
 
 
 class _Walk:

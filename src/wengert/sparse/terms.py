@@ -382,9 +382,10 @@ def _joined(members: Sequence[Any], shape: tuple[int, ...], write: Writer) -> Co
             values[rows] = term.coefficient.number
         return Coefficient(0.0, ((1.0, values.reshape(shape)),))
     if len(members) == 1:
-        term, _, rows, _ = members[0]
+        term, chosen, rows, _ = members[0]
         pull = term.pull
-        if pull is not None and len(pull) == 1 and pull[0][0] is p.index and term.rows is not None:
+        whole = len(chosen) == prod(term.shape)
+        if whole and pull is not None and len(pull) == 1 and pull[0][0] is p.index:
             value = spread_to(term.coefficient.total(write), term.shape, write)
             zeros = np.zeros(shape, dtype_of(value))
             return Coefficient(0.0, ((1.0, write(p.index_set, zeros, value, **pull[0][1])),))

@@ -35,7 +35,7 @@ def run_batched(
             which = [flags[a] for a in step.args]
             params = dict(step.params)
             if any(which):
-                values.append(step.primitive.batch(size, which, *mine, **params))  # type: ignore[misc]
+                values.append(step.primitive.batch(size, which, *mine, **params))
                 flags.append(True)
             else:
                 values.append(apply(step.primitive, mine, params))

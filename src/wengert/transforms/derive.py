@@ -110,7 +110,7 @@ def forward_program(program: Program, wrt: Sequence[int] | None = None, *, with_
         targets = [out._line for out in outputs if isinstance(out, Traced) and out._line is not None]
         lines = depends(targets, sources)
         found = push_forward(lines, dict(zip(sources, tangents, strict=True)), targets, Tensor)
-        pushed = [found.get(out._line) if isinstance(out, Traced) else None for out in outputs]
+        pushed = [None if not isinstance(out, Traced) or out._line is None else found.get(out._line) for out in outputs]
         pushed = [
             np.zeros(slot.shape, slot.dtype if is_inexact(slot) else float) if value is None else value
             for value, slot in zip(pushed, program.output_slots, strict=True)

@@ -15,7 +15,7 @@ import numpy as np
 from ..primitives.elementwise import cast
 from ..primitives.reduction import sum_
 from ..primitives.structural import Partial
-from ..recording import Line, Session, current, is_live, wrap
+from ..recording import Line, Session, Traced, current, is_live, wrap
 
 
 def fit(cotangent: Any, line: Line) -> Any:
@@ -202,7 +202,13 @@ def backpropagate(
     result: dict[Line, Any] = {}
     with np.errstate(all="ignore"):
         for line in reversed(lines):
-            if plain and line not in wanted and line.primitive is not None and line.primitive.accumulate is not None:
+            if (
+                plain
+                and line.primitive is not None
+                and line.primitive.accumulate is not None
+                and line not in wanted
+                and not isinstance(cotangents.get(line), Traced)
+            ):
                 line.primitive.accumulate(cotangents, line, [parent in active for parent in line.inputs])
                 if release:
                     line.release()

@@ -166,17 +166,17 @@ newaxis = None
 
 def ones_initializer() -> object:
     """Return a function of a shape that returns ones."""
-    return lambda shape, dtype=float32, **_: ones(shape, dtype)
+    return lambda dims, dtype=float32, **_: ones(dims, dtype)
 
 
 def zeros_initializer() -> object:
     """Return a function of a shape that returns zeros."""
-    return lambda shape, dtype=float32, **_: zeros(shape, dtype)
+    return lambda dims, dtype=float32, **_: zeros(dims, dtype)
 
 
 def constant_initializer(value: object = 0) -> object:
     """Return a function of a shape that returns this value everywhere."""
-    return lambda shape, dtype=float32, **_: constant(value, dtype, shape)
+    return lambda dims, dtype=float32, **_: constant(value, dtype, dims)
 
 
 def is_tensor(x: object) -> object:

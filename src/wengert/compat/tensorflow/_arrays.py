@@ -6,12 +6,14 @@ import builtins
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-import numpy as np
+import numpy
 
 from ...errors import ArgumentError, ShapeError, user_line
 from ...numpy import broadcast_to as _broadcast_to
 from ...recording import wrap
 from ._tensor import Tensor, TensorShape, convert_to_tensor, operand, plain, shape_list, tensors, to_array
+
+np: Any = numpy  # its functions take tensors here, which its annotations do not know
 
 float32 = np.dtype(np.float32)
 
@@ -44,10 +46,12 @@ def zeros_like(input: Any, dtype: Any = None, name: Any = None) -> Tensor:
 
 def fill(dims: Any, value: Any, name: Any = None) -> Tensor:
     """Return a tensor whose elements are all `value`."""
-    return _broadcast_to(convert_to_tensor(value), shape_list(dims))  # type: ignore[return-value]
+    return _broadcast_to(convert_to_tensor(value), shape_list(dims))
 
 
-def eye(num_rows: Any, num_columns: Any = None, batch_shape: Any = None, dtype: Any = float32, name: Any = None) -> Tensor:
+def eye(
+    num_rows: Any, num_columns: Any = None, batch_shape: Any = None, dtype: Any = float32, name: Any = None
+) -> Tensor:
     """Return an identity matrix, or a batch of them."""
     matrix = np.eye(int(plain(num_rows)), None if num_columns is None else int(plain(num_columns)), dtype=dtype)
     return _make(matrix if batch_shape is None else np.tile(matrix, (*shape_list(batch_shape), 1, 1)))
@@ -69,11 +73,17 @@ def linspace(start: Any, stop: Any, num: Any, name: Any = None, axis: int = 0) -
         a, b = a.astype(np.float64), b.astype(np.float64)
     weights = np.arange(count, dtype=a.dtype) / np.asarray(max(count - 1, 1), a.dtype)
     weights = weights.reshape((-1,) + (1,) * (np.broadcast(np.empty(a.shape), np.empty(b.shape)).ndim))
-    return np.moveaxis(a + (b - a) * weights, 0, axis)  # type: ignore[return-value]
+    return np.moveaxis(a + (b - a) * weights, 0, axis)
 
 
 def one_hot(
-    indices: Any, depth: Any, on_value: Any = None, off_value: Any = None, axis: Any = None, dtype: Any = None, name: Any = None
+    indices: Any,
+    depth: Any,
+    on_value: Any = None,
+    off_value: Any = None,
+    axis: Any = None,
+    dtype: Any = None,
+    name: Any = None,
 ) -> Tensor:
     """Return `on_value` (1) where the new axis has the index and `off_value` (0) elsewhere."""
     index = np.asarray(plain(indices))
@@ -86,7 +96,7 @@ def one_hot(
 
 def meshgrid(*args: Any, indexing: str = "xy", name: Any = None) -> list[Tensor]:
     """Return coordinate matrices."""
-    return list(np.meshgrid(*tensors(args), indexing=indexing))  # type: ignore[arg-type]
+    return list(np.meshgrid(*tensors(args), indexing=indexing))
 
 
 def sequence_mask(lengths: Any, maxlen: Any = None, dtype: Any = bool, name: Any = None) -> Tensor:
@@ -116,7 +126,7 @@ def rank(input: Any, name: Any = None) -> Tensor:
 
 def reshape(tensor: Any, shape: Any, name: Any = None) -> Tensor:
     """Return the elements in another shape; one length may be -1."""
-    return np.reshape(convert_to_tensor(tensor), shape_list(shape))  # type: ignore[return-value]
+    return np.reshape(convert_to_tensor(tensor), shape_list(shape))
 
 
 def ensure_shape(x: Any, shape: Any, name: Any = None) -> Tensor:
@@ -129,22 +139,22 @@ def ensure_shape(x: Any, shape: Any, name: Any = None) -> Tensor:
 def transpose(a: Any, perm: Any = None, conjugate: bool = False, name: Any = "transpose") -> Tensor:
     """Return the tensor with its axes reversed, or in the order `perm`."""
     x = np.transpose(convert_to_tensor(a), None if perm is None else shape_list(perm))
-    return np.conj(x) if conjugate else x  # type: ignore[return-value]
+    return np.conj(x) if conjugate else x
 
 
 def squeeze(input: Any, axis: Any = None, name: Any = None) -> Tensor:
     """Return the tensor without its axes of length 1, or without those named."""
-    return np.squeeze(convert_to_tensor(input), None if axis is None else shape_list(axis))  # type: ignore[return-value]
+    return np.squeeze(convert_to_tensor(input), None if axis is None else shape_list(axis))
 
 
 def expand_dims(input: Any, axis: Any, name: Any = None) -> Tensor:
     """Return the tensor with a new axis of length 1."""
-    return np.expand_dims(convert_to_tensor(input), int(plain(axis)))  # type: ignore[return-value]
+    return np.expand_dims(convert_to_tensor(input), int(plain(axis)))
 
 
 def broadcast_to(input: Any, shape: Any, name: Any = None) -> Tensor:
     """Return the tensor repeated along axes so that it has this shape."""
-    return np.broadcast_to(convert_to_tensor(input), shape_list(shape))  # type: ignore[return-value]
+    return np.broadcast_to(convert_to_tensor(input), shape_list(shape))
 
 
 def broadcast_static_shape(shape_x: Any, shape_y: Any) -> TensorShape:
@@ -154,30 +164,30 @@ def broadcast_static_shape(shape_x: Any, shape_y: Any) -> TensorShape:
 
 def tile(input: Any, multiples: Any, name: Any = None) -> Tensor:
     """Return the tensor repeated a number of times along each axis."""
-    return np.tile(convert_to_tensor(input), shape_list(multiples))  # type: ignore[return-value]
+    return np.tile(convert_to_tensor(input), shape_list(multiples))
 
 
 def repeat(input: Any, repeats: Any, axis: int | None = None, name: Any = None) -> Tensor:
     """Return the tensor with each element repeated."""
-    return np.repeat(convert_to_tensor(input), plain(repeats), axis)  # type: ignore[return-value]
+    return np.repeat(convert_to_tensor(input), plain(repeats), axis)
 
 
 def reverse(tensor: Any, axis: Any, name: Any = None) -> Tensor:
     """Return the tensor with these axes reversed."""
-    return np.flip(convert_to_tensor(tensor), shape_list(axis))  # type: ignore[return-value]
+    return np.flip(convert_to_tensor(tensor), shape_list(axis))
 
 
 def roll(input: Any, shift: Any, axis: Any, name: Any = None) -> Tensor:
     """Return the tensor with its elements shifted around along axes."""
-    return np.roll(convert_to_tensor(input), plain(shift), plain(axis))  # type: ignore[return-value]
+    return np.roll(convert_to_tensor(input), plain(shift), plain(axis))
 
 
 def pad(tensor: Any, paddings: Any, mode: str = "CONSTANT", constant_values: Any = 0, name: Any = None) -> Tensor:
     """Return the tensor with margins of a constant, or mirrored ("REFLECT", "SYMMETRIC")."""
     x, margins = convert_to_tensor(tensor), np.asarray(plain(paddings)).tolist()
     if mode.upper() == "CONSTANT":
-        return np.pad(x, margins, constant_values=plain(constant_values))  # type: ignore[return-value]
-    return np.pad(x, margins, mode=mode.lower())  # type: ignore[call-overload]
+        return np.pad(x, margins, constant_values=plain(constant_values))
+    return np.pad(x, margins, mode=mode.lower())
 
 
 # ---------------------------------------------------------------- joining and splitting
@@ -186,12 +196,12 @@ def pad(tensor: Any, paddings: Any, mode: str = "CONSTANT", constant_values: Any
 def concat(values: Any, axis: Any, name: Any = "concat") -> Tensor:
     """Return the tensors one after the other along an axis."""
     parts = tensors(values) if isinstance(values, list | tuple) else [convert_to_tensor(values)]
-    return np.concatenate(parts, int(plain(axis)))  # type: ignore[return-value]
+    return np.concatenate(parts, int(plain(axis)))
 
 
 def stack(values: Any, axis: int = 0, name: Any = "stack") -> Tensor:
     """Return the tensors side by side along a new axis."""
-    return np.stack(tensors(values), axis)  # type: ignore[return-value]
+    return np.stack(tensors(values), axis)
 
 
 def unstack(value: Any, num: int | None = None, axis: int = 0, name: Any = "unstack") -> list[Tensor]:
@@ -218,8 +228,10 @@ def split(value: Any, num_or_size_splits: Any, axis: int = 0, num: Any = None, n
         sizes = [int(n) for n in parts]
         sizes = [length - (sum(sizes) + 1) if n == -1 else n for n in sizes]
         if sum(sizes) != length or min(sizes, default=0) < 0:
-            raise ShapeError(f"split: parts of {sizes} do not make up length {length} of axis {axis}", where=user_line())
-    return list(np.split(x, np.cumsum(sizes)[:-1].tolist(), axis))  # type: ignore[arg-type]
+            raise ShapeError(
+                f"split: parts of {sizes} do not make up length {length} of axis {axis}", where=user_line()
+            )
+    return list(np.split(x, np.cumsum(sizes)[:-1].tolist(), axis))
 
 
 # ---------------------------------------------------------------- indexing
@@ -239,7 +251,7 @@ def strided_slice(input_: Any, begin: Any, end: Any, strides: Any = None, name: 
     return x[tuple(builtins.slice(*part) for part in zip(starts, ends, steps, strict=True))]
 
 
-def _checked(indices: Any, length: int, what: str) -> np.ndarray:
+def _checked(indices: Any, length: int, what: str) -> numpy.ndarray:
     index = np.asarray(plain(indices))
     if index.size == 0:
         return index.astype(np.intp)
@@ -251,7 +263,9 @@ def _checked(indices: Any, length: int, what: str) -> np.ndarray:
     return index
 
 
-def gather(params: Any, indices: Any, validate_indices: Any = None, axis: Any = None, batch_dims: int = 0, name: Any = None) -> Tensor:
+def gather(
+    params: Any, indices: Any, validate_indices: Any = None, axis: Any = None, batch_dims: int = 0, name: Any = None
+) -> Tensor:
     """Return the entries of an axis with these numbers.
 
     With `batch_dims` the leading axes of both belong together. The gradient is dense.
@@ -264,7 +278,7 @@ def gather(params: Any, indices: Any, validate_indices: Any = None, axis: Any = 
     place = batch if axis is None else int(plain(axis)) % x.ndim
     index = _checked(indices, x.shape[place], "gather")
     if batch == 0:
-        return np.take(x, index, axis=place)  # type: ignore[return-value]
+        return np.take(x, index, axis=place)
     x = np.moveaxis(x, place, batch)
     leading = np.indices(index.shape, sparse=True)[:batch]
     found = x[(*leading, index)]
@@ -285,10 +299,11 @@ def gather_nd(params: Any, indices: Any, batch_dims: int = 0, name: Any = None) 
     return x[_places(index, x.shape, "gather_nd")]
 
 
-def _places(index: np.ndarray, shape: Sequence[int], what: str) -> tuple[np.ndarray, ...]:
+def _places(index: numpy.ndarray, shape: Sequence[int], what: str) -> tuple[numpy.ndarray, ...]:
     if index.ndim == 0 or index.shape[-1] > len(shape):
         raise ShapeError(
-            f"{what}: rows of indices of shape {index.shape} do not name places in shape {tuple(shape)}", where=user_line()
+            f"{what}: rows of indices of shape {index.shape} do not name places in shape {tuple(shape)}",
+            where=user_line(),
         )
     return tuple(_checked(column, n, what) for column, n in zip(np.moveaxis(index, -1, 0), shape))
 
@@ -350,16 +365,18 @@ def where(condition: Any, x: Any = None, y: Any = None, name: Any = None) -> Ten
         return _make(np.argwhere(mask).astype(np.int64))
     if x is None or y is None:
         raise ArgumentError("where: x and y are given both, or neither", where=user_line())
-    return np.where(mask, *tensors((x, y)))  # type: ignore[return-value]
+    return np.where(mask, *tensors((x, y)))
 
 
 def sort(values: Any, axis: int = -1, direction: str = "ASCENDING", name: Any = None) -> Tensor:
     """Return the values in order along an axis."""
     x = np.sort(convert_to_tensor(values), axis)
-    return np.flip(x, axis) if direction.upper() == "DESCENDING" else x  # type: ignore[return-value]
+    return np.flip(x, axis) if direction.upper() == "DESCENDING" else x
 
 
-def argsort(values: Any, axis: int = -1, direction: str = "ASCENDING", stable: bool = False, name: Any = None) -> Tensor:
+def argsort(
+    values: Any, axis: int = -1, direction: str = "ASCENDING", stable: bool = False, name: Any = None
+) -> Tensor:
     """Return the order of the values along an axis; equal ones keep theirs."""
     x = np.asarray(plain(convert_to_tensor(values)))
     if direction.upper() == "DESCENDING":
@@ -368,13 +385,15 @@ def argsort(values: Any, axis: int = -1, direction: str = "ASCENDING", stable: b
     return _make(np.argsort(x, axis, kind="stable").astype(np.int32))
 
 
-def searchsorted(sorted_sequence: Any, values: Any, side: str = "left", out_type: Any = np.int32, name: Any = None) -> Tensor:
+def searchsorted(
+    sorted_sequence: Any, values: Any, side: str = "left", out_type: Any = np.int32, name: Any = None
+) -> Tensor:
     """Return where values would be inserted to keep the order."""
     rows, wanted = np.asarray(plain(sorted_sequence)), np.asarray(plain(values))
     if rows.ndim == 1:
-        return _make(np.searchsorted(rows, wanted, side).astype(out_type))  # type: ignore[call-overload]
+        return _make(np.searchsorted(rows, wanted, side).astype(out_type))
     flat = [
-        np.searchsorted(a, v, side)  # type: ignore[call-overload]
+        np.searchsorted(a, v, side)
         for a, v in zip(rows.reshape(-1, rows.shape[-1]), wanted.reshape(-1, wanted.shape[-1]), strict=True)
     ]
     return _make(np.stack(flat).reshape(wanted.shape).astype(out_type))
@@ -403,10 +422,10 @@ def cast(x: Any, dtype: Any, name: Any = None) -> Tensor:
     tensor = convert_to_tensor(x)
     kind = np.dtype(dtype)
     if tensor.dtype.kind == "c" and kind.kind != "c":
-        tensor = np.real(tensor)  # type: ignore[assignment]
+        tensor = np.real(tensor)
     if kind.kind not in "fc" and tensor._data is not None:
         return wrap(Tensor, np.asarray(tensor._data).astype(kind))
-    return tensor if tensor.dtype == kind else tensor.astype(kind)  # type: ignore[return-value]
+    return tensor if tensor.dtype == kind else tensor.astype(kind)
 
 
 def complex(real: Any, imag: Any, name: Any = None) -> Tensor:

@@ -82,7 +82,11 @@ def cond(pred: Any, true_fn: Callable[[], Any], false_fn: Callable[[], Any], nam
 
 
 def case(
-    pred_fn_pairs: Any, default: Callable[[], Any] | None = None, exclusive: bool = False, strict: bool = False, name: Any = None
+    pred_fn_pairs: Any,
+    default: Callable[[], Any] | None = None,
+    exclusive: bool = False,
+    strict: bool = False,
+    name: Any = None,
 ) -> Any:
     """Return the result of the first function whose condition holds, or of the default."""
     for pred, branch in pred_fn_pairs:
@@ -149,7 +153,9 @@ def _started(elems: Any, initializer: Any) -> list[Any]:
     return [unstack(elems)] if initializer is None else [unstack(elems), initializer]
 
 
-def scan(fn: Callable[..., Any], elems: Any, initializer: Any = None, *_: Any, reverse: bool = False, **settings: Any) -> Any:
+def scan(
+    fn: Callable[..., Any], elems: Any, initializer: Any = None, *_: Any, reverse: bool = False, **settings: Any
+) -> Any:
     """Return all values of `value = fn(value, entry)` over the entries of the first axis, stacked."""
     leaves, structure = tree.flatten(elems)
     rows = [tree.unflatten(structure, row) for row in zip(*(unstack(leaf) for leaf in leaves), strict=True)]
@@ -173,7 +179,9 @@ def py_function(func: Callable[..., Any], inp: Sequence[Any], Tout: Any = None, 
     return _converted(func(*map(convert_to_tensor, inp)), Tout)
 
 
-def numpy_function(func: Callable[..., Any], inp: Sequence[Any], Tout: Any = None, stateful: bool = True, name: Any = None) -> Any:
+def numpy_function(
+    func: Callable[..., Any], inp: Sequence[Any], Tout: Any = None, stateful: bool = True, name: Any = None
+) -> Any:
     """Return `func` of plain arrays as tensors that are connected to nothing."""
     return _converted(func(*(convert_to_tensor(x).numpy() for x in inp)), Tout)
 

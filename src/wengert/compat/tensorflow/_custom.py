@@ -17,8 +17,8 @@ import numpy as np
 from ... import tree
 from ...derivatives.recorded import Recorded, Window
 from ...errors import ArgumentError, ShapeError, StructureError, user_line
-from ...primitives.base import Primitive, reads_nothing, shape_of
 from ...execute.control import pack
+from ...primitives.base import REGISTRY, Primitive, reads_nothing, shape_of
 from ...primitives.indexing import stack
 from ...primitives.structural import pick
 from ...primitives.structural import stop_gradient as _stop
@@ -90,7 +90,7 @@ class _Call:
             if not isinstance(given, tuple) or len(given) != 2:
                 raise StructureError(
                     f"custom_gradient: the gradient function of {self.name!r} returned a {type(given).__name__}",
-                    why="the function reads variables, so a pair is due: gradients of inputs, list of those of variables",
+                    why="the function reads variables, so a pair is due: gradients of inputs, gradients of variables",
                 )
             given, of_variables = given
         values = list(given) if isinstance(given, list | tuple) else [given]
@@ -101,7 +101,8 @@ class _Call:
         ):
             if got != due:
                 raise ArgumentError(
-                    f"custom_gradient: the gradient function of {self.name!r} returned {got} gradients for {due} {what}",
+                    f"custom_gradient: the gradient function of {self.name!r} returned {got} gradients "
+                    f"for {due} {what}",
                     hint="one for each; None where it is exactly zero",
                 )
         found = [values[i] for i in self.positions] + of_variables
@@ -167,9 +168,82 @@ def _batch(size: int, batched: Sequence[bool], *args: Any, rule: _Call) -> Any:
 
 
 call = Primitive(
-    "tensorflow_call", _evaluate, abstract=_abstract, vjp=_vjp, jvp=_jvp, batch=_batch, reads=reads_nothing, family="control"
+    "tensorflow_call",
+    _evaluate,
+    abstract=_abstract,
+    vjp=_vjp,
+    jvp=_jvp,
+    batch=_batch,
+    reads=reads_nothing,
+    family="control",
 )
 """A call of a function with a gradient of its own; what the gradient reads is in the closure."""
+del REGISTRY[call.name]  # nobody can find it by its name: a Program that is saved cannot hold a closure
+
+
+class CustomGradient:
+    """A function with a gradient of its own; made by `custom_gradient`. As a method it gets its instance."""
+
+    __wrapped__: Callable[..., Any]
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        if isinstance(function, staticmethod | classmethod) or not callable(function):
+            raise StructureError(f"custom_gradient: the argument is a function, not {type(function).__name__}")
+        self.__name__ = "function"
+        functools.update_wrapper(self, function)
+
+    def __get__(self, instance: Any, owner: type | None = None) -> CustomGradient:
+        return self if instance is None else CustomGradient(self.__wrapped__.__get__(instance, owner))
+
+    def __reduce__(self) -> Any:
+        return self.__qualname__  # type: ignore[attr-defined]  # by its name, as plain functions are pickled
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Return the result, as a single operation."""
+        leaves, structure = tree.flatten(args)
+        collector = Collector()
+        with collecting(collector):
+            pair = self.__wrapped__(*args, **kwargs)
+        if not isinstance(pair, tuple) or len(pair) != 2 or not callable(pair[1]):
+            raise StructureError(
+                f"custom_gradient: {self.__name__!r} returned a {type(pair).__name__}",
+                where=user_line(),
+                why="it has to return a pair: the result, and the function that computes gradients",
+                hint="return y, lambda upstream: upstream * slope",
+            )
+        result, gradient = pair
+        given = {id(leaf) for leaf in leaves}
+        variables = [v for v in collector.variables.values() if id(v) not in given]
+        if variables and not _takes_variables(gradient):
+            raise StructureError(
+                f"custom_gradient: {self.__name__!r} reads variable {variables[0].name!r}, but its gradient function "
+                "has no argument `variables`",
+                where=user_line(),
+                hint="def gradient(upstream, variables=None): return input_gradients, variable_gradients",
+            )
+        outputs, output_structure = tree.flatten(result)
+        outputs = [convert_to_tensor(out) for out in outputs]
+        positions = [i for i, leaf in enumerate(leaves) if isinstance(leaf, Traced)]
+
+        def again(*values: Any) -> list[Any]:
+            filled = list(others)
+            for i, value in zip(positions, values, strict=True):
+                filled[i] = value
+            return tree.flatten(self(*tree.unflatten(structure, filled), **kwargs))[0]
+
+        others = [None if isinstance(leaf, Traced) else leaf for leaf in leaves]
+        rule = _Call(again, gradient, variables)
+        rule.name, rule.positions, rule.count = self.__name__, positions, len(leaves)
+        rule.slots = [(tuple(out.shape), out.dtype) for out in outputs]
+        inputs = [*(leaves[i] for i in positions), *variables]
+        if not inputs:
+            return tree.unflatten(output_structure, [wrap(Tensor, out._data) for out in outputs])
+        data = [out._data for out in outputs]
+        abstract = any(leaf._data is None for leaf in inputs)
+        computed = None if abstract else data[0] if len(data) == 1 else tuple(data)
+        made = apply(call, inputs, {"rule": rule}, computed)
+        parts = [made] if len(data) == 1 else [pick(made, position=i) for i in range(len(data))]
+        return tree.unflatten(output_structure, [wrap(Tensor, part._data, part._line) for part in parts])
 
 
 def custom_gradient(f: Callable[..., Any]) -> Callable[..., Any]:
@@ -206,58 +280,7 @@ def custom_gradient(f: Callable[..., Any]) -> Callable[..., Any]:
     >>> print(tape.gradient(y, x))
     tf.Tensor(1.0, shape=(), dtype=float32)
     """
-    if isinstance(f, staticmethod | classmethod) or not callable(f):
-        raise StructureError(f"custom_gradient: the argument is a function, not {type(f).__name__}")
-    name = getattr(f, "__name__", "function")
-
-    @functools.wraps(f)
-    def decorated(*args: Any, **kwargs: Any) -> Any:
-        leaves, structure = tree.flatten(args)
-        collector = Collector()
-        with collecting(collector):
-            pair = f(*args, **kwargs)
-        if not isinstance(pair, tuple) or len(pair) != 2 or not callable(pair[1]):
-            raise StructureError(
-                f"custom_gradient: {name!r} returned a {type(pair).__name__}",
-                where=user_line(),
-                why="it has to return a pair: the result, and the function that computes gradients",
-                hint="return y, lambda upstream: upstream * slope",
-            )
-        result, gradient = pair
-        given = {id(leaf) for leaf in leaves}
-        variables = [v for v in collector.variables.values() if id(v) not in given]
-        if variables and not _takes_variables(gradient):
-            raise StructureError(
-                f"custom_gradient: {name!r} reads variable {variables[0].name!r}, but its gradient function has no "
-                "argument `variables`",
-                where=user_line(),
-                hint="def gradient(upstream, variables=None): return input_gradients, variable_gradients",
-            )
-        outputs, output_structure = tree.flatten(result)
-        outputs = [convert_to_tensor(out) for out in outputs]
-        positions = [i for i, leaf in enumerate(leaves) if isinstance(leaf, Traced)]
-
-        def again(*values: Any) -> list[Any]:
-            filled = list(others)
-            for i, value in zip(positions, values, strict=True):
-                filled[i] = value
-            return tree.flatten(decorated(*tree.unflatten(structure, filled), **kwargs))[0]
-
-        others = [None if isinstance(leaf, Traced) else leaf for leaf in leaves]
-        rule = _Call(again, gradient, variables)
-        rule.name, rule.positions, rule.count = name, positions, len(leaves)
-        rule.slots = [(tuple(out.shape), out.dtype) for out in outputs]
-        inputs = [*(leaves[i] for i in positions), *variables]
-        if not inputs:
-            return tree.unflatten(output_structure, [wrap(Tensor, out._data) for out in outputs])
-        data = [out._data for out in outputs]
-        abstract = any(leaf._data is None for leaf in inputs)
-        computed = None if abstract else data[0] if len(data) == 1 else tuple(data)
-        made = apply(call, inputs, {"rule": rule}, computed)
-        parts = [made] if len(data) == 1 else [pick(made, position=i) for i in range(len(data))]
-        return tree.unflatten(output_structure, [wrap(Tensor, part._data, part._line) for part in parts])
-
-    return decorated
+    return CustomGradient(f)
 
 
 def _takes_variables(gradient: Callable[..., Any]) -> bool:

@@ -1,4 +1,4 @@
-"""`recompute_grad`: trade time for memory. The function's lines are dropped, and recorded again in the backward pass."""
+"""`recompute_grad`: time for memory. The function's lines are dropped, and recorded again in the backward pass."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import numpy as np
 
 from ... import tree
 from ...derivatives.recorded import Window, enter
-from ...primitives.base import Primitive
 from ...execute.control import pack
+from ...primitives.base import REGISTRY, Primitive
 from ...primitives.indexing import stack
 from ...primitives.structural import pick
 from ...recording import (
@@ -132,6 +132,7 @@ segment = Primitive(
     "tensorflow_segment", _evaluate, abstract=_abstract, vjp=_vjp, jvp=_jvp, batch=_batch, family="control"
 )
 """A call that is recorded again when it is differentiated."""
+del REGISTRY[segment.name]  # nobody can find it by its name: a Program that is saved cannot hold a closure
 
 
 def recompute_grad(f: Callable[..., Any]) -> Callable[..., Any]:
@@ -222,14 +223,16 @@ def _record(
     if not lines:
         return [wrap(Tensor, part) for part in data]
     single = len(data) == 1
+    shape: Any = rule.slots[0][0] if single else tuple(shape for shape, _ in rule.slots)
+    dtype: Any = rule.slots[0][1] if single else tuple(dtype for _, dtype in rule.slots)
     line = Line(
         segment,
         tuple(lines),
         {"rule": rule},
         tuple(values),
         None,
-        rule.slots[0][0] if single else tuple(shape for shape, _ in rule.slots),  # type: ignore[arg-type]
-        rule.slots[0][1] if single else tuple(dtype for _, dtype in rule.slots),  # type: ignore[arg-type]
+        shape,
+        dtype,
         recorder.session_of(lines) if recorder.nested else recorder.session,
     )
     if single:

@@ -63,7 +63,7 @@ class TensorShape(tuple):
         part = super().__getitem__(key)
         return TensorShape(part) if isinstance(key, slice) else part
 
-    def __add__(self, other: Any) -> TensorShape:  # type: ignore[override]
+    def __add__(self, other: Any) -> TensorShape:
         return TensorShape((*self, *other))
 
     def __eq__(self, other: object) -> bool:
@@ -103,6 +103,7 @@ class Tensor(_Tensor):
 
     __slots__ = ()
     _mutable = False
+    _boxes = False  # a plain array of tensors holds their numbers, as there
 
     @property
     def shape(self) -> TensorShape:
@@ -196,7 +197,11 @@ def operand(value: Any, dtype: np.dtype) -> Any:
     if isinstance(value, np.ndarray | np.generic | list | tuple):
         if not isinstance(value, np.ndarray | np.generic):
             value = convert_to_tensor(value)
-        if value.dtype != dtype and dtype.kind in "fc" and value.dtype.kind in ("biuf" if dtype.kind == "f" else "biufc"):
+        if (
+            value.dtype != dtype
+            and dtype.kind in "fc"
+            and value.dtype.kind in ("biuf" if dtype.kind == "f" else "biufc")
+        ):
             value = value.astype(dtype)
     return value
 
@@ -265,7 +270,9 @@ def to_array(value: Any, dtype: Any = None, hint: Any = None) -> np.ndarray:
     if array.size and wanted != array.dtype and not np.can_cast(array.dtype, wanted, "same_kind"):
         if not (array.dtype.kind in "iu" and wanted.kind in "iu"):
             raise DtypeError(
-                f"values of {array.dtype} do not fit {wanted}", where=user_line(), hint=f"tf.cast(..., tf.{wanted.name})"
+                f"values of {array.dtype} do not fit {wanted}",
+                where=user_line(),
+                hint=f"tf.cast(..., tf.{wanted.name})",
             )
     return array.astype(wanted)
 
@@ -317,7 +324,7 @@ def constant(value: Any, dtype: Any = None, shape: Any = None, name: Any = "Cons
         raise ShapeError(
             f"constant: {tensor.size} values were given for shape {shape}", where=user_line(), hint="one value, or all"
         )
-    return tensor.reshape(shape)  # type: ignore[return-value]
+    return tensor.reshape(shape)
 
 
 def shape_list(shape: Any) -> tuple[int, ...]:
@@ -341,7 +348,7 @@ def plain(value: Any) -> Any:
 def tensors(values: Iterable[Any]) -> list[Any]:
     """Return several arguments of one operation as tensors; what is none takes on the dtype of the first that is."""
     values = list(values)
-    typed = [value.dtype for value in values if isinstance(value, Traced | np.ndarray | np.generic)]  # type: ignore[attr-defined]
+    typed: list[Any] = [v.dtype for v in values if isinstance(v, Traced | np.ndarray | np.generic)]  # type: ignore[union-attr]
     typed = [value.dtype for value in values if isinstance(value, Traced)] or typed  # type: ignore[attr-defined]
     result = []
     for value in values:

@@ -91,7 +91,7 @@ class VariableSlice(_VariableSlice, Tensor):
     __str__ = Tensor.__str__
 
 
-Variable._slice_type = VariableSlice  # type: ignore[attr-defined]
+Variable._slice_type = VariableSlice
 
 
 class IndexedSlices:

@@ -23,4 +23,5 @@ def functions_run_eagerly() -> bool:
     """Return True."""
     return True
 
+
 __getattr__ = _reporter(__name__, lambda: list(globals()))

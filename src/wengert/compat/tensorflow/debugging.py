@@ -59,7 +59,13 @@ def assert_non_positive(x: Any, message: str | None = None, summarize: Any = Non
 
 
 def assert_near(
-    x: Any, y: Any, rtol: Any = None, atol: Any = None, message: str | None = None, summarize: Any = None, name: Any = None
+    x: Any,
+    y: Any,
+    rtol: Any = None,
+    atol: Any = None,
+    message: str | None = None,
+    summarize: Any = None,
+    name: Any = None,
 ) -> None:
     """Raise ArgumentError unless |x - y| <= atol + rtol * |y| everywhere; 10 ulp of the dtype if not given."""
     a, b = (np.asarray(t._data) for t in tensors((x, y)))
@@ -88,10 +94,14 @@ def assert_rank(x: Any, rank: Any, message: str | None = None, name: Any = None)
     """Raise ShapeError unless the tensor has this number of axes."""
     shape = convert_to_tensor(x).shape
     if len(shape) != int(plain(rank)):
-        raise ShapeError(f"{message or 'assert_rank'}: shape {shape} has rank {len(shape)}, not {rank}", where=user_line())
+        raise ShapeError(
+            f"{message or 'assert_rank'}: shape {shape} has rank {len(shape)}, not {rank}", where=user_line()
+        )
 
 
-def assert_shapes(shapes: Any, data: Any = None, summarize: Any = None, message: str | None = None, name: Any = None) -> None:
+def assert_shapes(
+    shapes: Any, data: Any = None, summarize: Any = None, message: str | None = None, name: Any = None
+) -> None:
     """Raise ShapeError unless all tensors have their shapes; equal letters stand for equal lengths, None for any."""
     known: dict[Any, int] = {}
     for x, wanted in shapes.items() if hasattr(shapes, "items") else shapes:
@@ -109,7 +119,9 @@ def assert_type(tensor: Any, tf_type: Any, message: str | None = None, name: Any
     """Raise DtypeError unless the tensor has this dtype."""
     dtype = convert_to_tensor(tensor).dtype
     if dtype != np.dtype(tf_type):
-        raise DtypeError(f"{message or 'assert_type'}: the tensor has {dtype}, not {np.dtype(tf_type)}", where=user_line())
+        raise DtypeError(
+            f"{message or 'assert_type'}: the tensor has {dtype}, not {np.dtype(tf_type)}", where=user_line()
+        )
 
 
 def enable_check_numerics(*_: Any, **__: Any) -> None:
@@ -118,5 +130,6 @@ def enable_check_numerics(*_: Any, **__: Any) -> None:
 
 def disable_check_numerics() -> None:
     """Do nothing: `check_numerics` is the check here."""
+
 
 __getattr__ = _reporter(__name__, lambda: list(globals()))

@@ -31,4 +31,5 @@ def as_dtype(type_value: Any) -> np.dtype:
     """Return the dtype of a name, a NumPy type or a dtype."""
     return np.dtype(type_value)
 
+
 __getattr__ = _reporter(__name__, lambda: list(globals()))

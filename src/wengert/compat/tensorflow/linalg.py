@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-import numpy as np
+import numpy
 
 from ...primitives.matrix_function import matrix_function
 from ...recording import wrap
 from ._arrays import eye as eye
 from ._missing import reporter as _reporter
 from ._tensor import Tensor, convert_to_tensor, plain, tensors
+
+np: Any = numpy  # its functions take tensors here, which its annotations do not know
 
 
 def _swapped(x: Any) -> Any:
@@ -26,7 +28,7 @@ def matrix_transpose(a: Any, name: Any = None, conjugate: bool = False) -> Tenso
 
 def adjoint(matrix: Any, name: Any = None) -> Tensor:
     """Return the conjugate transpose."""
-    return np.conj(_swapped(convert_to_tensor(matrix)))  # type: ignore[return-value]
+    return np.conj(_swapped(convert_to_tensor(matrix)))
 
 
 def matmul(
@@ -44,10 +46,12 @@ def matmul(
     x, y = tensors((a, b))
     x = adjoint(x) if adjoint_a else _swapped(x) if transpose_a else x
     y = adjoint(y) if adjoint_b else _swapped(y) if transpose_b else y
-    return np.matmul(x, y)  # type: ignore[return-value]
+    return np.matmul(x, y)
 
 
-def matvec(a: Any, b: Any, transpose_a: bool = False, adjoint_a: bool = False, *_: Any, name: Any = None, **__: Any) -> Tensor:
+def matvec(
+    a: Any, b: Any, transpose_a: bool = False, adjoint_a: bool = False, *_: Any, name: Any = None, **__: Any
+) -> Tensor:
     """Return the product of matrices and vectors."""
     x, y = tensors((a, b))
     return np.squeeze(matmul(x, np.expand_dims(y, -1), transpose_a=transpose_a, adjoint_a=adjoint_a), -1)
@@ -55,17 +59,17 @@ def matvec(a: Any, b: Any, transpose_a: bool = False, adjoint_a: bool = False, *
 
 def tensordot(a: Any, b: Any, axes: Any, name: Any = None) -> Tensor:
     """Return the sum of products over axes of both."""
-    return np.tensordot(*tensors((a, b)), axes=plain(axes))  # type: ignore[return-value]
+    return np.tensordot(*tensors((a, b)), axes=plain(axes))
 
 
 def einsum(equation: str, *inputs: Any, **_: Any) -> Tensor:
     """Return the sum of products that the labels of the axes describe."""
-    return np.einsum(equation, *tensors(inputs))  # type: ignore[return-value]
+    return np.einsum(equation, *tensors(inputs))
 
 
 def cross(a: Any, b: Any, name: Any = None) -> Tensor:
     """Return the cross product along the last axis."""
-    return np.cross(*tensors((a, b)))  # type: ignore[return-value]
+    return np.cross(*tensors((a, b)))
 
 
 # ---------------------------------------------------------------- diagonals and triangles
@@ -78,12 +82,12 @@ def diag(diagonal: Any, name: Any = "diag", k: int = 0, **_: Any) -> Tensor:
     place = np.arange(x.shape[-1])
     hot = np.zeros((x.shape[-1], n, n), x.dtype)
     hot[place, place + max(-k, 0), place + max(k, 0)] = 1
-    return np.tensordot(x, hot, 1)  # type: ignore[return-value]
+    return np.tensordot(x, hot, 1)
 
 
 def diag_part(input: Any, name: Any = "diag_part", k: int = 0, **_: Any) -> Tensor:
     """Return diagonal number k of matrices."""
-    return np.diagonal(convert_to_tensor(input), k, -2, -1)  # type: ignore[return-value]
+    return np.diagonal(convert_to_tensor(input), k, -2, -1)
 
 
 tensor_diag = diag
@@ -99,7 +103,7 @@ def set_diag(input: Any, diagonal: Any, name: Any = "set_diag", k: int = 0, **_:
     spread = np.zeros((count, rows, columns), x.dtype)
     place = np.arange(count)
     spread[place, place + max(-k, 0), place + max(k, 0)] = 1
-    return np.where(mask, np.tensordot(values, spread, 1), x)  # type: ignore[return-value]
+    return np.where(mask, np.tensordot(values, spread, 1), x)
 
 
 def band_part(input: Any, num_lower: Any, num_upper: Any, name: Any = None) -> Tensor:
@@ -112,12 +116,12 @@ def band_part(input: Any, num_lower: Any, num_upper: Any, name: Any = None) -> T
         kept &= distance >= -below
     if above >= 0:
         kept &= distance <= above
-    return np.where(kept, x, np.zeros((), x.dtype))  # type: ignore[return-value]
+    return np.where(kept, x, np.zeros((), x.dtype))
 
 
 def trace(x: Any, name: Any = None) -> Tensor:
     """Return the sum of the diagonal."""
-    return np.trace(convert_to_tensor(x), axis1=-2, axis2=-1)  # type: ignore[return-value]
+    return np.trace(convert_to_tensor(x), axis1=-2, axis2=-1)
 
 
 # ---------------------------------------------------------------- solutions and decompositions
@@ -125,7 +129,7 @@ def trace(x: Any, name: Any = None) -> Tensor:
 
 def det(input: Any, name: Any = None) -> Tensor:
     """Return the determinant."""
-    return np.linalg.det(convert_to_tensor(input))  # type: ignore[return-value]
+    return np.linalg.det(convert_to_tensor(input))
 
 
 def slogdet(input: Any, name: Any = None) -> Any:
@@ -135,25 +139,25 @@ def slogdet(input: Any, name: Any = None) -> Any:
 
 def logdet(matrix: Any, name: Any = None) -> Tensor:
     """Return the logarithm of the determinant of a positive definite matrix."""
-    return np.linalg.slogdet(convert_to_tensor(matrix))[1]  # type: ignore[return-value]
+    return np.linalg.slogdet(convert_to_tensor(matrix))[1]
 
 
 def inv(input: Any, adjoint: bool = False, name: Any = None) -> Tensor:
     """Return the inverse."""
     x = np.linalg.inv(convert_to_tensor(input))
-    return np.conj(_swapped(x)) if adjoint else x  # type: ignore[return-value]
+    return np.conj(_swapped(x)) if adjoint else x
 
 
 def pinv(a: Any, rcond: Any = None, validate_args: bool = False, name: Any = None) -> Tensor:
     """Return the pseudo-inverse."""
     x = convert_to_tensor(a)
-    return np.linalg.pinv(x) if rcond is None else np.linalg.pinv(x, rcond=rcond)  # type: ignore[return-value]
+    return np.linalg.pinv(x) if rcond is None else np.linalg.pinv(x, rcond=rcond)
 
 
 def solve(matrix: Any, rhs: Any, adjoint: bool = False, name: Any = None) -> Tensor:
     """Return the solution of linear systems; the right sides are columns."""
     a, b = tensors((matrix, rhs))
-    return np.linalg.solve(np.conj(_swapped(a)) if adjoint else a, b)  # type: ignore[return-value]
+    return np.linalg.solve(np.conj(_swapped(a)) if adjoint else a, b)
 
 
 def lstsq(matrix: Any, rhs: Any, l2_regularizer: float = 0.0, fast: bool = True, name: Any = None) -> Tensor:
@@ -162,20 +166,20 @@ def lstsq(matrix: Any, rhs: Any, l2_regularizer: float = 0.0, fast: bool = True,
     h = np.conj(_swapped(a))
     m, n = a.shape[-2:]
     if m >= n:
-        return np.linalg.solve(h @ a + plain(l2_regularizer) * np.eye(n, dtype=a.dtype), h @ b)  # type: ignore[return-value]
-    return h @ np.linalg.solve(a @ h + plain(l2_regularizer) * np.eye(m, dtype=a.dtype), b)  # type: ignore[return-value]
+        return np.linalg.solve(h @ a + plain(l2_regularizer) * np.eye(n, dtype=a.dtype), h @ b)
+    return h @ np.linalg.solve(a @ h + plain(l2_regularizer) * np.eye(m, dtype=a.dtype), b)
 
 
 def cholesky(input: Any, name: Any = None) -> Tensor:
     """Return the lower triangular factor of a positive definite matrix."""
-    return np.linalg.cholesky(convert_to_tensor(input))  # type: ignore[return-value]
+    return np.linalg.cholesky(convert_to_tensor(input))
 
 
 def triangular_solve(matrix: Any, rhs: Any, lower: bool = True, adjoint: bool = False, name: Any = None) -> Tensor:
     """Return the solution of triangular systems; what lies on the other side of the diagonal is not read."""
     a, b = tensors((matrix, rhs))
     a = band_part(a, -1, 0) if lower else band_part(a, 0, -1)
-    return np.linalg.solve(np.conj(_swapped(a)) if adjoint else a, b)  # type: ignore[return-value]
+    return np.linalg.solve(np.conj(_swapped(a)) if adjoint else a, b)
 
 
 def cholesky_solve(chol: Any, rhs: Any, name: Any = None) -> Tensor:
@@ -211,7 +215,7 @@ def eigh(tensor: Any, name: Any = None) -> Any:
 
 def eigvalsh(tensor: Any, name: Any = None) -> Tensor:
     """Return the eigenvalues, in order, of a symmetric or Hermitian matrix."""
-    return np.linalg.eigvalsh(convert_to_tensor(tensor))  # type: ignore[return-value]
+    return np.linalg.eigvalsh(convert_to_tensor(tensor))
 
 
 def eig(tensor: Any, name: Any = None) -> Any:
@@ -222,7 +226,7 @@ def eig(tensor: Any, name: Any = None) -> Any:
 
 def eigvals(tensor: Any, name: Any = None) -> Tensor:
     """Return the eigenvalues."""
-    return np.linalg.eigvals(convert_to_tensor(tensor))  # type: ignore[return-value]
+    return np.linalg.eigvals(convert_to_tensor(tensor))
 
 
 def expm(input: Any, name: Any = None) -> Tensor:
@@ -263,8 +267,8 @@ def norm(tensor: Any, ord: Any = "euclidean", axis: Any = None, keepdims: bool =
         return namespace.norm(x, axis=places[0], keepdims=keepdims)
     if places is None:
         flat = np.linalg.norm(np.reshape(x, -1), ord)
-        return np.reshape(flat, (1,) * x.ndim) if keepdims else flat  # type: ignore[return-value]
-    return np.linalg.norm(x, ord, axis=places if len(places) == 2 else places[0], keepdims=keepdims)  # type: ignore[return-value]
+        return np.reshape(flat, (1,) * x.ndim) if keepdims else flat
+    return np.linalg.norm(x, ord, axis=places if len(places) == 2 else places[0], keepdims=keepdims)
 
 
 def normalize(tensor: Any, ord: Any = "euclidean", axis: Any = None, name: Any = None) -> tuple[Tensor, Tensor]:
@@ -279,7 +283,7 @@ def l2_normalize(x: Any, axis: Any = None, epsilon: float = 1e-12, name: Any = N
     x = convert_to_tensor(x)
     places = None if axis is None else tuple(int(a) for a in np.atleast_1d(plain(axis)))
     total = np.sum(np.square(x), axis=places, keepdims=True)
-    return x / np.sqrt(np.maximum(total, np.asarray(epsilon, x.dtype)))  # type: ignore[return-value]
+    return x / np.sqrt(np.maximum(total, np.asarray(epsilon, x.dtype)))
 
 
 def global_norm(t_list: Sequence[Any], name: Any = None) -> Tensor:
@@ -288,7 +292,7 @@ def global_norm(t_list: Sequence[Any], name: Any = None) -> Tensor:
     total = parts[0]
     for part in parts[1:]:
         total = total + part
-    return np.sqrt(total)  # type: ignore[return-value]
+    return np.sqrt(total)
 
 
 def clip_by_norm(t: Any, clip_norm: Any, axes: Any = None, name: Any = None) -> Tensor:
@@ -300,14 +304,17 @@ def clip_by_norm(t: Any, clip_norm: Any, axes: Any = None, name: Any = None) -> 
     length = np.where(positive, np.sqrt(np.where(positive, total, np.ones((), x.dtype))), total)
     limit = np.asarray(plain(clip_norm), x.dtype)
     clipped = x * limit / np.maximum(length, limit)
-    return clipped if clipped.shape == x.shape else np.reshape(clipped, x.shape)  # type: ignore[return-value]
+    return clipped if clipped.shape == x.shape else np.reshape(clipped, x.shape)
 
 
-def clip_by_global_norm(t_list: Sequence[Any], clip_norm: Any, use_norm: Any = None, name: Any = None) -> tuple[list[Any], Tensor]:
+def clip_by_global_norm(
+    t_list: Sequence[Any], clip_norm: Any, use_norm: Any = None, name: Any = None
+) -> tuple[list[Any], Tensor]:
     """Return the tensors, all shortened by one factor to this common norm if it is greater, and the norm."""
     length = global_norm(t_list) if use_norm is None else convert_to_tensor(use_norm)
     limit = np.asarray(plain(clip_norm), length.dtype)
     factor = limit / np.maximum(length, limit)
     return [None if t is None else convert_to_tensor(t) * factor for t in t_list], length
+
 
 __getattr__ = _reporter(__name__, lambda: list(globals()))

@@ -6,13 +6,15 @@ from collections.abc import Callable, Sequence
 from importlib import import_module
 from typing import Any, NamedTuple
 
-import numpy as np
+import numpy
 
 from ...errors import ArgumentError, user_line
 from ...recording import wrap
 from ._arrays import _add_params, zeros_like
 from ._missing import reporter as _reporter
 from ._tensor import Tensor, binary, convert_to_tensor, operand, plain, tensors, unary
+
+np: Any = numpy  # its functions take tensors here, which its annotations do not know
 
 # ---------------------------------------------------------------- one tensor
 
@@ -97,7 +99,9 @@ nextafter = binary(np.nextafter, "Return the next number from x in the direction
 igamma = binary(_special("gammainc"), "Return the lower incomplete gamma function.")
 igammac = binary(_special("gammaincc"), "Return the upper incomplete gamma function.")
 zeta = binary(_special("zeta"), "Return the Hurwitz zeta function.")
-polygamma = binary(lambda n, x: _special("polygamma")(np.asarray(plain(n)).astype(int), x), "Return the n-th derivative of `digamma`.")
+polygamma = binary(
+    lambda n, x: _special("polygamma")(np.asarray(plain(n)).astype(int), x), "Return the n-th derivative of `digamma`."
+)
 equal = binary(np.equal, "Return where x equals y.")
 not_equal = binary(np.not_equal, "Return where x differs from y.")
 less = binary(np.less, "Return where x is less than y.")
@@ -113,14 +117,14 @@ def divide_no_nan(x: Any, y: Any, name: Any = None) -> Tensor:
     """Return x / y, and 0 where y is 0."""
     a, b = tensors((x, y))
     safe = np.asarray(b._data) != 0
-    return np.where(safe, a / np.where(safe, b, np.ones((), b.dtype)), np.zeros((), a.dtype))  # type: ignore[return-value]
+    return np.where(safe, a / np.where(safe, b, np.ones((), b.dtype)), np.zeros((), a.dtype))
 
 
 def multiply_no_nan(x: Any, y: Any, name: Any = None) -> Tensor:
     """Return x * y, and 0 where y is 0, even if x is infinite or NaN."""
     a, b = tensors((x, y))
     safe = np.asarray(b._data) != 0
-    return np.where(safe, np.where(safe, a, np.zeros((), a.dtype)) * b, np.zeros((), a.dtype))  # type: ignore[return-value]
+    return np.where(safe, np.where(safe, a, np.zeros((), a.dtype)) * b, np.zeros((), a.dtype))
 
 
 def add_n(inputs: Sequence[Any], name: Any = None) -> Tensor:
@@ -146,7 +150,7 @@ def polyval(coeffs: Sequence[Any], x: Any, name: Any = None) -> Tensor:
 def clip_by_value(t: Any, clip_value_min: Any, clip_value_max: Any, name: Any = None) -> Tensor:
     """Return the values, moved to the ends of an interval where they lie outside of it."""
     x, low, high = tensors((t, clip_value_min, clip_value_max))
-    return np.clip(x, low, high)  # type: ignore[return-value]
+    return np.clip(x, low, high)
 
 
 # ---------------------------------------------------------------- reductions
@@ -206,7 +210,9 @@ def _logsumexp(x: Any, axis: Any, keepdims: bool) -> Any:
 reduce_logsumexp = _reduction(_logsumexp, "Return log(sum(exp(x))), without overflow.")
 
 
-def count_nonzero(input: Any, axis: Any = None, keepdims: bool = False, dtype: Any = np.int64, name: Any = None) -> Tensor:
+def count_nonzero(
+    input: Any, axis: Any = None, keepdims: bool = False, dtype: Any = np.int64, name: Any = None
+) -> Tensor:
     """Return how many elements are not 0."""
     found = np.count_nonzero(np.asarray(plain(convert_to_tensor(input))), axis=_axis(axis), keepdims=keepdims)
     return wrap(Tensor, np.asarray(found, dtype))
@@ -282,7 +288,7 @@ def _segments(combine: Callable[..., Any], start: Any) -> Callable[..., Any]:
     return reduce
 
 
-def _sum_of_segments(x: Any, ids: np.ndarray, count: int, start: Any) -> Any:
+def _sum_of_segments(x: Any, ids: numpy.ndarray, count: int, start: Any) -> Any:
     from ...primitives.indexing import index_add
 
     kept = ids >= 0
@@ -290,13 +296,13 @@ def _sum_of_segments(x: Any, ids: np.ndarray, count: int, start: Any) -> Any:
     return index_add(x[kept], ids[kept], **_add_params((ids[kept],), shape))
 
 
-def _mean_of_segments(x: Any, ids: np.ndarray, count: int, start: Any) -> Any:
+def _mean_of_segments(x: Any, ids: numpy.ndarray, count: int, start: Any) -> Any:
     counts = np.maximum(np.bincount(ids[ids >= 0], minlength=count), 1).astype(x.dtype)
     return _sum_of_segments(x, ids, count, start) / counts.reshape((-1,) + (1,) * (len(x.shape) - 1))
 
 
 def _each_segment(function: Callable[..., Any]) -> Callable[..., Any]:
-    def combine(x: Any, ids: np.ndarray, count: int, start: Any) -> Any:
+    def combine(x: Any, ids: numpy.ndarray, count: int, start: Any) -> Any:
         rows = []
         for k in range(count):
             mine = np.flatnonzero(ids == k)
@@ -307,11 +313,11 @@ def _each_segment(function: Callable[..., Any]) -> Callable[..., Any]:
     return combine
 
 
-def _lowest(dtype: np.dtype) -> Any:
+def _lowest(dtype: numpy.dtype) -> Any:
     return np.finfo(dtype).min if dtype.kind == "f" else np.iinfo(dtype).min
 
 
-def _highest(dtype: np.dtype) -> Any:
+def _highest(dtype: numpy.dtype) -> Any:
     return np.finfo(dtype).max if dtype.kind == "f" else np.iinfo(dtype).max
 
 
@@ -324,7 +330,9 @@ unsorted_segment_max = _segments(_each_segment(np.max), _lowest)
 unsorted_segment_min = _segments(_each_segment(np.min), _highest)
 
 
-def bincount(arr: Any, weights: Any = None, minlength: int = 0, maxlength: Any = None, dtype: Any = np.int32, name: Any = None) -> Tensor:
+def bincount(
+    arr: Any, weights: Any = None, minlength: int = 0, maxlength: Any = None, dtype: Any = np.int32, name: Any = None
+) -> Tensor:
     """Return how often each number occurs, or the sum of its weights."""
     numbers = np.asarray(plain(arr)).ravel()
     if weights is not None:

@@ -44,4 +44,5 @@ def is_nested(structure: Any) -> bool:
     """Return whether a value is a list, tuple, dict or the like."""
     return not tree.flatten(structure)[1].is_leaf
 
+
 __getattr__ = _reporter(__name__, lambda: list(globals()))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
+import numpy
 
 from ...errors import ArgumentError, ShapeError, user_line
 from ...recording import wrap
@@ -26,8 +26,10 @@ from .math import tanh as tanh
 from .math import top_k as top_k
 from .math import zero_fraction as zero_fraction
 
+np: Any = numpy  # its functions take tensors here, which its annotations do not know
 
-def _zero(x: Any) -> np.ndarray:
+
+def _zero(x: Any) -> numpy.ndarray:
     return np.zeros((), x.dtype)
 
 
@@ -39,12 +41,16 @@ def _relu(x: Any) -> Any:
     return np.where(_positive(x), x, _zero(x))
 
 
+def _negative_part(x: Any) -> Any:
+    return np.where(_positive(x), _zero(x), x)
+
+
 relu = unary(_relu, "Return x where it is positive and 0 elsewhere; its slope at 0 is 0.")
 relu6 = unary(
     lambda x: np.where(x > np.asarray(6, x.dtype), np.asarray(6, x.dtype), _relu(x)), "Return min(max(x, 0), 6)."
 )
 selu = unary(
-    lambda x: 1.0507009873554805 * np.where(_positive(x), x, 1.6732632423543772 * np.expm1(np.minimum(x, _zero(x)))),
+    lambda x: 1.0507009873554805 * np.where(_positive(x), x, 1.6732632423543772 * np.expm1(_negative_part(x))),
     "Return the scaled exponential linear unit.",
 )
 
@@ -52,13 +58,13 @@ selu = unary(
 def leaky_relu(features: Any, alpha: float = 0.2, name: Any = None) -> Tensor:
     """Return x where it is positive, and alpha * x elsewhere."""
     x = convert_to_tensor(features)
-    return np.where(_positive(x), x, x * plain(alpha))  # type: ignore[return-value]
+    return np.where(_positive(x), x, x * plain(alpha))
 
 
 def elu(features: Any, alpha: float = 1.0, name: Any = None) -> Tensor:
     """Return x where it is positive, and alpha * (exp(x) - 1) elsewhere."""
     x = convert_to_tensor(features)
-    return np.where(_positive(x), x, np.expm1(np.minimum(x, _zero(x))) * plain(alpha))  # type: ignore[return-value]
+    return np.where(_positive(x), x, np.expm1(_negative_part(x)) * plain(alpha))
 
 
 def gelu(features: Any, approximate: bool = False, name: Any = None) -> Tensor:
@@ -83,12 +89,12 @@ swish = silu
 def crelu(features: Any, axis: int = -1, name: Any = None) -> Tensor:
     """Return relu(x) and relu(-x), one after the other along an axis."""
     x = convert_to_tensor(features)
-    return np.concatenate([_relu(x), _relu(-x)], axis)  # type: ignore[return-value]
+    return np.concatenate([_relu(x), _relu(-x)], axis)
 
 
 def softmax(logits: Any, axis: Any = None, name: Any = None) -> Tensor:
     """Return exp(x) divided by its sum along an axis, the last if not given."""
-    return np.exp(log_softmax(logits, axis))  # type: ignore[return-value]
+    return np.exp(log_softmax(logits, axis))
 
 
 def log_softmax(logits: Any, axis: Any = None, name: Any = None) -> Tensor:
@@ -132,15 +138,16 @@ def sparse_softmax_cross_entropy_with_logits(labels: Any, logits: Any, name: Any
         )
     if classes.size and (classes.min() < 0 or classes.max() >= x.shape[-1]):
         raise ArgumentError(
-            f"labels reach from {classes.min()} to {classes.max()}, but there are {x.shape[-1]} classes", where=user_line()
+            f"labels reach from {classes.min()} to {classes.max()}, but there are {x.shape[-1]} classes",
+            where=user_line(),
         )
     chosen = np.take_along_axis(x, classes[..., None].astype(np.intp), -1)
-    return np.squeeze(_logsumexp(x, -1, True) - chosen, -1)  # type: ignore[return-value]
+    return np.squeeze(_logsumexp(x, -1, True) - chosen, -1)
 
 
 def l2_loss(t: Any, name: Any = None) -> Tensor:
     """Return half the sum of squares."""
-    return np.sum(np.square(convert_to_tensor(t))) / 2  # type: ignore[return-value]
+    return np.sum(np.square(convert_to_tensor(t))) / 2
 
 
 # ---------------------------------------------------------------- layers' parts
@@ -171,7 +178,7 @@ def batch_normalization(
     if scale is not None:
         factor = factor * convert_to_tensor(scale)
     made = (x - convert_to_tensor(mean)) * factor
-    return made if offset is None else made + convert_to_tensor(offset)  # type: ignore[return-value]
+    return made if offset is None else made + convert_to_tensor(offset)
 
 
 def dropout(x: Any, rate: float, noise_shape: Any = None, seed: Any = None, name: Any = None) -> Tensor:
@@ -191,5 +198,6 @@ def embedding_lookup(params: Any, ids: Any, max_norm: Any = None, name: Any = No
     if max_norm is not None:
         raise ArgumentError("embedding_lookup: max_norm is not available", where=user_line(), hint="tf.clip_by_norm")
     return _gather(params, ids)
+
 
 __getattr__ = _reporter(__name__, lambda: list(globals()))

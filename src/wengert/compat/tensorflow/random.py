@@ -59,7 +59,9 @@ class Generator:
             drawn = np.where(far, self._stream.standard_normal(drawn.shape), drawn)
         return wrap(Tensor, np.asarray(drawn).astype(dtype)) * _fitted(stddev, dtype) + _fitted(mean, dtype)
 
-    def uniform(self, shape: Any, minval: Any = 0, maxval: Any = None, dtype: Any = float32, name: Any = None) -> Tensor:
+    def uniform(
+        self, shape: Any, minval: Any = 0, maxval: Any = None, dtype: Any = float32, name: Any = None
+    ) -> Tensor:
         """Return deviates that are evenly distributed from `minval` up to, not including, `maxval`."""
         kind, length = np.dtype(dtype), shape_list(shape)
         if kind.kind in "iu":
@@ -93,7 +95,9 @@ def _source(seed: Any) -> Generator:
     return get_global_generator() if seed is None else Generator.from_seed(seed)
 
 
-def normal(shape: Any, mean: Any = 0.0, stddev: Any = 1.0, dtype: Any = float32, seed: Any = None, name: Any = None) -> Tensor:
+def normal(
+    shape: Any, mean: Any = 0.0, stddev: Any = 1.0, dtype: Any = float32, seed: Any = None, name: Any = None
+) -> Tensor:
     """Return normal deviates."""
     return _source(seed).normal(shape, mean, stddev, dtype)
 
@@ -139,6 +143,7 @@ class random_normal_initializer:
         self.seed = seed
 
     def __call__(self, shape: Any, dtype: Any = float32, **_: Any) -> Tensor:
+        """Return normal deviates."""
         return normal(shape, *self.settings, dtype=dtype, seed=self.seed)
 
 
@@ -150,6 +155,8 @@ class random_uniform_initializer:
         self.seed = seed
 
     def __call__(self, shape: Any, dtype: Any = float32, **_: Any) -> Tensor:
+        """Return evenly distributed deviates."""
         return uniform(shape, *self.settings, dtype=dtype, seed=self.seed)
+
 
 __getattr__ = _reporter(__name__, lambda: list(globals()))

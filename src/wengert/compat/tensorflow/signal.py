@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
+import numpy
 
 from ._missing import reporter as _reporter
 from ._tensor import Tensor, convert_to_tensor, plain, unary
+
+np: Any = numpy  # its functions take tensors here, which its annotations do not know
 
 
 def _narrow(made: Any, x: Any) -> Any:
@@ -37,11 +39,12 @@ def irfft(input_tensor: Any, fft_length: Any = None, name: Any = None) -> Tensor
 
 def fftshift(x: Any, axes: Any = None, name: Any = None) -> Tensor:
     """Return the transform with frequency 0 in the middle."""
-    return np.fft.fftshift(convert_to_tensor(x), plain(axes))  # type: ignore[return-value]
+    return np.fft.fftshift(convert_to_tensor(x), plain(axes))
 
 
 def ifftshift(x: Any, axes: Any = None, name: Any = None) -> Tensor:
     """Undo `fftshift`."""
-    return np.fft.ifftshift(convert_to_tensor(x), plain(axes))  # type: ignore[return-value]
+    return np.fft.ifftshift(convert_to_tensor(x), plain(axes))
+
 
 __getattr__ = _reporter(__name__, lambda: list(globals()))

@@ -12,7 +12,9 @@ from ._tape import GradientTape
 from ._tensor import convert_to_tensor
 
 
-def compute_gradient(f: Callable[..., Any], x: Sequence[Any], delta: float | None = None) -> tuple[list[Any], list[Any]]:
+def compute_gradient(
+    f: Callable[..., Any], x: Sequence[Any], delta: float | None = None
+) -> tuple[list[Any], list[Any]]:
     """Return the Jacobians of a function by each argument, exact and by central differences, as matrices."""
     points = [convert_to_tensor(value) for value in x]
     with GradientTape() as tape:
@@ -46,5 +48,6 @@ def is_gpu_available(*_: Any, **__: Any) -> bool:
 def is_built_with_cuda() -> bool:
     """Return False."""
     return False
+
 
 __getattr__ = _reporter(__name__, lambda: list(globals()))

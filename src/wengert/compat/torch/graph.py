@@ -8,6 +8,7 @@ from __future__ import annotations
 import itertools
 import weakref
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -343,8 +344,16 @@ def saves(line: Line) -> bool:
     primitive = line.primitive
     if primitive is None or primitive.vjp is None or line.values is FREED:
         return False
-    count = len(line.inputs)
-    return any(parent is not None and primitive.reads(i, count) for i, parent in enumerate(line.inputs))
+    tracked = tuple([parent is not None for parent in line.inputs])
+    if primitive.family == "function":  # one of a single call: not to be kept alive by a memo
+        return _reads_something.__wrapped__(primitive, tracked)
+    return _reads_something(primitive, tracked)
+
+
+@lru_cache(maxsize=2048)
+def _reads_something(primitive: Any, tracked: tuple[bool, ...]) -> bool:
+    count = len(tracked)
+    return any(flag and primitive.reads(i, count) for i, flag in enumerate(tracked))
 
 
 def free(line: Line) -> None:

@@ -11,8 +11,8 @@ from ...errors import ArgumentError, GraphError
 from . import dtypes, products, reductions
 from .missing import missing
 from .naming import node
+from .operators import align, as_tensor, misfit
 from .results import named
-from .tensor import align, as_tensor, misfit
 
 __getattr__ = missing("torch.linalg")
 
@@ -122,12 +122,12 @@ def qr(A: Any, mode: str = "reduced") -> Any:
 
 def eigh(A: Any, UPLO: str = "L") -> Any:
     """Return eigenvalues and eigenvectors of a Hermitian matrix."""
-    return _Eigh(*np.linalg.eigh(_symmetric(A), UPLO))
+    return _Eigh(*np.linalg.eigh(_symmetric(A), UPLO))  # type: ignore[call-overload]
 
 
 def eigvalsh(A: Any, UPLO: str = "L") -> Any:
     """Return the eigenvalues of a Hermitian matrix."""
-    return np.linalg.eigvalsh(_symmetric(A), UPLO)
+    return np.linalg.eigvalsh(_symmetric(A), UPLO)  # type: ignore[call-overload]
 
 
 def _complex(x: Any) -> Any:

@@ -10,7 +10,9 @@ from ...errors import GraphError, MissingName, user_line
 from ...recording import Traced
 from . import creation, dtypes, elementwise, linalg, ordering, products, reductions, shaping
 from .missing import _hint
-from .tensor import Tensor, as_tensor, in_place, root_of
+from .operators import as_tensor
+from .storage import in_place, root_of
+from .tensor import Tensor
 
 # Functions whose first argument is not a tensor: they are no methods.
 _NOT_METHODS = {
@@ -18,7 +20,7 @@ _NOT_METHODS = {
     *("einsum", "tensordot", "cdist", "stack", "cat", "concat", "concatenate", "hstack", "vstack", "dstack"),
     *("row_stack", "column_stack", "searchsorted", "polygamma"),
 }
-_HELPERS = {"node", "as_tensor", "align", "checked", "name_result", "notes_of", "logical", "misfit", "fits"}
+_HELPERS = {"node", "as_tensor", "align", "checked", "name_result", "notes_of", "logical", "misfit", "fits", "link"}
 
 
 def functions_of(module: Any) -> dict[str, Any]:
@@ -115,7 +117,9 @@ def _to(self: Any, *args: Any, **kwargs: Any) -> Any:
     for arg in args:
         if isinstance(arg, Traced):
             dtype = arg.dtype  # type: ignore[attr-defined]
-        elif isinstance(arg, dtypes.dtype) or (isinstance(arg, type) and issubclass(arg, int | float | complex | np.generic)):
+        elif isinstance(arg, dtypes.dtype) or (
+            isinstance(arg, type) and issubclass(arg, int | float | complex | np.generic)
+        ):
             dtype = arg
         elif isinstance(arg, str | dtypes.device):
             device = arg
@@ -183,12 +187,12 @@ def _numel(self: Any) -> int:
 
 def _is_floating_point(self: Any) -> bool:
     """Return whether elements are real floating numbers."""
-    return self.dtype.is_floating_point  # type: ignore[no-any-return]
+    return self.dtype.is_floating_point
 
 
 def _is_complex(self: Any) -> bool:
     """Return whether elements are complex."""
-    return self.dtype.is_complex  # type: ignore[no-any-return]
+    return self.dtype.is_complex
 
 
 def _stride(self: Any, dim: int | None = None) -> Any:

@@ -7,10 +7,9 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
-from ...modes import Recording, is_recording
-from .tensor import InferenceTensor, active_class
-
-is_grad_enabled = is_recording
+from ...modes import Recording
+from .state import active_class, dual_level, is_grad_enabled, tangents_only
+from .tensor import InferenceTensor
 
 
 class Mode:
@@ -33,6 +32,7 @@ class Mode:
         return type(self)()
 
     def __call__(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """Decorate a function: the mode holds while it runs."""
         if inspect.isgeneratorfunction(function):
 
             @functools.wraps(function)
@@ -62,12 +62,26 @@ class _Switch(Mode):
     on = True
 
     def _enter(self) -> Any:
-        switch = Recording(self.on)
-        switch.__enter__()
-        return switch
+        return _switched(self.on)
 
     def _exit(self, token: Any) -> None:
-        token.__exit__()
+        _restored(token)
+
+
+def _switched(on: bool) -> Any:
+    """Turn gradients on or off. While dual tensors are in use their tangents go on being recorded."""
+    switch = None
+    if on or dual_level.get() is None:
+        switch = Recording(on)
+        switch.__enter__()
+    return switch, tangents_only.set(switch is None)
+
+
+def _restored(token: Any) -> None:
+    switch, memory = token
+    tangents_only.reset(memory)
+    if switch is not None:
+        switch.__exit__()
 
 
 class no_grad(_Switch):
@@ -76,6 +90,7 @@ class no_grad(_Switch):
     on = False
 
     def __new__(cls, function: Any = None) -> Any:
+        """Make the context, or decorate a function at once."""
         made = super().__new__(cls)
         return made if function is None else made(function)  # @no_grad without parentheses
 
@@ -84,6 +99,7 @@ class enable_grad(_Switch):
     """Recording is on again, inside of `no_grad`."""
 
     def __new__(cls, function: Any = None) -> Any:
+        """Make the context, or decorate a function at once."""
         made = super().__new__(cls)
         return made if function is None else made(function)
 
@@ -93,20 +109,20 @@ class set_grad_enabled(Mode):
 
     def __init__(self, mode: bool) -> None:
         self.mode = bool(mode)
-        self._switch: Any = Recording(self.mode)
-        self._switch.__enter__()
+        self._switch = _switched(self.mode)
 
     def _enter(self) -> Any:
         return None
 
     def _exit(self, token: Any) -> None:
-        self._switch.__exit__()
+        _restored(self._switch)
 
     def _again(self) -> Mode:
         return set_grad_enabled(self.mode)
 
     def __call__(self, function: Callable[..., Any]) -> Callable[..., Any]:
-        self._switch.__exit__()  # as a decorator it acts inside the function only
+        """Decorate a function: the mode holds while it runs, and not before."""
+        _restored(self._switch)  # as a decorator it acts inside the function only
         return super().__call__(function)
 
 
@@ -117,6 +133,7 @@ class inference_mode(Mode):
         self.mode = mode
 
     def __new__(cls, mode: Any = True) -> Any:
+        """Make the context, or decorate a function at once."""
         made = super().__new__(cls)
         if callable(mode):
             made.mode = True
@@ -135,6 +152,17 @@ class inference_mode(Mode):
 
     def _again(self) -> Mode:
         return inference_mode(self.mode)
+
+
+__all__ = [
+    "Mode",
+    "enable_grad",
+    "inference_mode",
+    "is_grad_enabled",
+    "is_inference_mode_enabled",
+    "no_grad",
+    "set_grad_enabled",
+]
 
 
 def is_inference_mode_enabled() -> bool:

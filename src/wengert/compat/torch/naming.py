@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from ...recording import Traced
 from .graph import notes_of
-from .tensor import misfit
+from .operators import misfit
 
 F = TypeVar("F", bound=Callable[..., Any])
 

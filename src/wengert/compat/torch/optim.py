@@ -30,9 +30,13 @@ class Optimizer:
             values = [values] if isinstance(values, Traced) else list(values)
             for value in values:
                 if not isinstance(value, Traced):
-                    raise StructureError(f"the optimizer can only optimize tensors, but one of the parameters is {type(value).__name__}")
+                    raise StructureError(
+                        f"the optimizer can only optimize tensors, but one of the parameters is {type(value).__name__}"
+                    )
                 if not value.is_leaf:  # type: ignore[attr-defined]
-                    raise ArgumentError("the optimizer can only optimize leaf tensors", hint="x.detach().requires_grad_()")
+                    raise ArgumentError(
+                        "the optimizer can only optimize leaf tensors", hint="x.detach().requires_grad_()"
+                    )
             self.param_groups.append({**defaults, **group, "params": values})
         self.state: dict[Any, dict[str, Any]] = {}
 
@@ -60,7 +64,9 @@ class Optimizer:
                         p._assign(p.detach() + change.astype(gradient.dtype))
         return loss
 
-    def _change(self, value: np.ndarray, gradient: np.ndarray, group: dict[str, Any], state: dict[str, Any]) -> np.ndarray:
+    def _change(
+        self, value: np.ndarray, gradient: np.ndarray, group: dict[str, Any], state: dict[str, Any]
+    ) -> np.ndarray:
         raise NotImplementedError
 
 
@@ -89,7 +95,9 @@ class SGD(Optimizer):
             },
         )
 
-    def _change(self, value: np.ndarray, gradient: np.ndarray, group: dict[str, Any], state: dict[str, Any]) -> np.ndarray:
+    def _change(
+        self, value: np.ndarray, gradient: np.ndarray, group: dict[str, Any], state: dict[str, Any]
+    ) -> np.ndarray:
         g = -gradient if group["maximize"] else gradient
         if group["weight_decay"]:
             g = g + group["weight_decay"] * value
@@ -119,10 +127,19 @@ class Adam(Optimizer):
     ) -> None:
         super().__init__(
             params,
-            {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay, "amsgrad": amsgrad, "maximize": maximize},
+            {
+                "lr": lr,
+                "betas": betas,
+                "eps": eps,
+                "weight_decay": weight_decay,
+                "amsgrad": amsgrad,
+                "maximize": maximize,
+            },
         )
 
-    def _change(self, value: np.ndarray, gradient: np.ndarray, group: dict[str, Any], state: dict[str, Any]) -> np.ndarray:
+    def _change(
+        self, value: np.ndarray, gradient: np.ndarray, group: dict[str, Any], state: dict[str, Any]
+    ) -> np.ndarray:
         first, second = group["betas"]
         g = -gradient if group["maximize"] else gradient
         if group["weight_decay"] and not self._decoupled:
@@ -170,10 +187,19 @@ class RMSprop(Optimizer):
     ) -> None:
         super().__init__(
             params,
-            {"lr": lr, "alpha": alpha, "eps": eps, "weight_decay": weight_decay, "momentum": momentum, "centered": centered},
+            {
+                "lr": lr,
+                "alpha": alpha,
+                "eps": eps,
+                "weight_decay": weight_decay,
+                "momentum": momentum,
+                "centered": centered,
+            },
         )
 
-    def _change(self, value: np.ndarray, gradient: np.ndarray, group: dict[str, Any], state: dict[str, Any]) -> np.ndarray:
+    def _change(
+        self, value: np.ndarray, gradient: np.ndarray, group: dict[str, Any], state: dict[str, Any]
+    ) -> np.ndarray:
         g = gradient + group["weight_decay"] * value if group["weight_decay"] else gradient
         a = group["alpha"]
         mean = state["square_avg"] = a * state.get("square_avg", 0) + (1 - a) * g * g
@@ -189,10 +215,14 @@ class RMSprop(Optimizer):
 class Adagrad(Optimizer):
     """Adagrad (Duchi, Hazan and Singer, 2011)."""
 
-    def __init__(self, params: Any, lr: float = 1e-2, lr_decay: float = 0.0, weight_decay: float = 0.0, eps: float = 1e-10) -> None:
+    def __init__(
+        self, params: Any, lr: float = 1e-2, lr_decay: float = 0.0, weight_decay: float = 0.0, eps: float = 1e-10
+    ) -> None:
         super().__init__(params, {"lr": lr, "lr_decay": lr_decay, "weight_decay": weight_decay, "eps": eps})
 
-    def _change(self, value: np.ndarray, gradient: np.ndarray, group: dict[str, Any], state: dict[str, Any]) -> np.ndarray:
+    def _change(
+        self, value: np.ndarray, gradient: np.ndarray, group: dict[str, Any], state: dict[str, Any]
+    ) -> np.ndarray:
         g = gradient + group["weight_decay"] * value if group["weight_decay"] else gradient
         t = state["step"] = state.get("step", 0) + 1
         total = state["sum"] = state.get("sum", 0) + g * g

@@ -13,9 +13,9 @@ from ...primitives.base import normalize_axis
 from ...recording import Traced, apply
 from . import dtypes
 from .naming import fits, node
+from .operators import as_tensor
 from .results import ValuesIndices
 from .shaping import ravel
-from .tensor import as_tensor
 
 
 def _axis(dim: int, ndim: int) -> int:
@@ -89,7 +89,9 @@ def unique(
     input: Any, sorted: bool = True, return_inverse: bool = False, return_counts: bool = False, dim: int | None = None
 ) -> Any:
     """Return the distinct values, without a derivative."""
-    found = np.unique(_numbers(input), return_inverse=return_inverse, return_counts=return_counts, axis=dim)
+    found: Any = np.unique(  # type: ignore[call-overload]
+        _numbers(input), return_inverse=return_inverse, return_counts=return_counts, axis=dim
+    )
     return tuple(map(as_tensor, found)) if isinstance(found, tuple) else as_tensor(found)
 
 
@@ -127,8 +129,7 @@ def _grids(shape: Any, axis: int, index: Any) -> list[Any]:
     """Return the index arrays that point along one axis and count along the others."""
     sizes = tuple(index.shape)
     return [
-        index if i == axis else np.arange(n).reshape((n,) + (1,) * (len(sizes) - i - 1))
-        for i, n in enumerate(sizes)
+        index if i == axis else np.arange(n).reshape((n,) + (1,) * (len(sizes) - i - 1)) for i, n in enumerate(sizes)
     ]
 
 
@@ -213,7 +214,9 @@ def _scatter_parts(x: Any, dim: int, index: Any, src: Any, name: str) -> tuple[A
     index = as_tensor(index)
     axis = _axis(dim, x.ndim)
     if index.ndim != x.ndim:
-        raise GraphShapeError(f"{name}: the index has {index.ndim} axes, but the tensor has {x.ndim}", where=user_line())
+        raise GraphShapeError(
+            f"{name}: the index has {index.ndim} axes, but the tensor has {x.ndim}", where=user_line()
+        )
     if isinstance(src, int | float | complex):
         values = as_tensor(np.full(tuple(index.shape), src, np.dtype(x.dtype.dtype)))
     else:

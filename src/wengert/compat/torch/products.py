@@ -11,7 +11,7 @@ from ...primitives.contraction import matmul as _matmul
 from . import dtypes
 from . import elementwise as f
 from .naming import fits, name_result, node
-from .tensor import align, as_tensor, misfit
+from .operators import align, as_tensor, misfit
 
 _NODES = {(1, 1): "Dot", (2, 1): "Mv", (2, 2): "Mm", (3, 3): "Bmm"}
 
@@ -39,7 +39,9 @@ def matmul(input: Any, other: Any) -> Any:
 
 def _check(x: Any, y: Any, name: str) -> None:
     if x.ndim == 0 or y.ndim == 0:
-        raise GraphShapeError(f"{name}: both arguments need at least one axis, not {x.ndim} and {y.ndim}", where=user_line())
+        raise GraphShapeError(
+            f"{name}: both arguments need at least one axis, not {x.ndim} and {y.ndim}", where=user_line()
+        )
     inner = y.shape[-2] if y.ndim > 1 else y.shape[0]
     if x.shape[-1] != inner:
         raise GraphShapeError(
@@ -108,7 +110,7 @@ def einsum(equation: str, *operands: Any) -> Any:
 @fits
 def tensordot(a: Any, b: Any, dims: Any = 2) -> Any:
     """Sum products over axes: the last of `a` with the first of `b`, or pairs of axes."""
-    return np.tensordot(*_operands(a, b), axes=dims)
+    return np.tensordot(*_operands(a, b), axes=dims)  # type: ignore[call-overload]
 
 
 @node("Kron")

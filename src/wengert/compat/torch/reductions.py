@@ -8,12 +8,14 @@ from typing import Any
 import numpy as np
 
 from ...errors import ArgumentError, GraphDtypeError
+from ...primitives import reduction as p
 from ...primitives.base import normalize_axes, normalize_axis
+from ...recording import apply
 from . import dtypes
 from . import elementwise as f
 from .naming import name_result, node
+from .operators import as_tensor
 from .results import MinMax, ValuesIndices
-from .tensor import as_tensor
 
 
 def _axes(dim: Any, ndim: int) -> tuple[int, ...]:
@@ -28,8 +30,10 @@ def _axis(dim: int, ndim: int) -> int:
     return normalize_axis(dim, ndim or 1)
 
 
-def _reduced(function: Any, x: Any, dim: Any, keepdim: bool) -> Any:
-    return function(x, axis=_axes(dim, x.ndim), keepdims=bool(keepdim))
+def _reduced(primitive: Any, x: Any, dim: Any, keepdim: Any) -> Any:
+    axes = _axes(dim, x.ndim)
+    result = apply(primitive, (x,), {"axis": axes})
+    return p.expand(result, x, axes) if keepdim else result
 
 
 def _options(dim: Any, keepdim: Any, named: dict[str, Any]) -> tuple[Any, bool]:
@@ -43,7 +47,7 @@ def sum(input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = None
     x = as_tensor(input)
     if dtype is not None:
         x = dtypes.cast(x, dtypes.to_numpy_dtype(dtype))
-    result = _reduced(np.sum, x, dim, keepdim)
+    result = _reduced(p.sum_, x, dim, keepdim)
     if keepdim or dim is not None:
         name_result(result, "SumBackward1", (x,))
     return result
@@ -60,8 +64,15 @@ def mean(input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = Non
     if dtype is not None:
         x = dtypes.cast(x, dtypes.to_numpy_dtype(dtype))
     if x.dtype.kind not in "fc":
-        raise GraphDtypeError(f"mean: the dtype must be floating point or complex, not {x.dtype!r}", hint="x.float().mean()")
-    return _reduced(np.mean, x, dim, keepdim)
+        raise GraphDtypeError(
+            f"mean: the dtype must be floating point or complex, not {x.dtype!r}", hint="x.float().mean()"
+        )
+    axes = _axes(dim, x.ndim)
+    count = 1
+    for axis in axes:
+        count *= x.shape[axis]
+    total = _reduced(p.sum_, x, axes, keepdim) if x.ndim else x
+    return total / count if count else total * math.nan
 
 
 def prod(input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Any:
@@ -69,7 +80,7 @@ def prod(input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = Non
     x = as_tensor(input)
     if dtype is not None:
         x = dtypes.cast(x, dtypes.to_numpy_dtype(dtype))
-    return _reduced(np.prod, x, dim, keepdim)
+    return _reduced(p.prod_, x, dim, keepdim)
 
 
 @node("Nansum")
@@ -169,13 +180,13 @@ min = _extremum("min", np.min, np.argmin, f.minimum)
 @node("Amax")
 def amax(input: Any, dim: Any = (), keepdim: bool = False) -> Any:
     """Return the maximum over axes; ties share the derivative."""
-    return _reduced(np.max, as_tensor(input), dim, keepdim)
+    return _reduced(p.max_, as_tensor(input), dim, keepdim)
 
 
 @node("Amin")
 def amin(input: Any, dim: Any = (), keepdim: bool = False) -> Any:
     """Return the minimum over axes; ties share the derivative."""
-    return _reduced(np.min, as_tensor(input), dim, keepdim)
+    return _reduced(p.min_, as_tensor(input), dim, keepdim)
 
 
 @node("Aminmax")
@@ -227,9 +238,8 @@ def quantile(
     """Return quantiles; a `q` with several entries puts them first."""
     x = as_tensor(input)
     q = q._data if hasattr(q, "_data") else q
-    return dtypes.cast(
-        np.quantile(x, q, axis=dim, keepdims=keepdim, method=interpolation), x._data.dtype  # type: ignore[call-overload]
-    )
+    found = np.quantile(x, q, axis=dim, keepdims=keepdim, method=interpolation)  # type: ignore[call-overload]
+    return dtypes.cast(found, np.dtype(x.dtype.dtype))
 
 
 # ---------------------------------------------------------------- truth and counts
@@ -237,12 +247,12 @@ def quantile(
 
 def all(input: Any, dim: Any = None, keepdim: bool = False) -> Any:
     """Return whether all elements are true."""
-    return _reduced(np.all, as_tensor(input), dim, keepdim)
+    return _reduced(p.all_, f.logical(input), dim, keepdim)
 
 
 def any(input: Any, dim: Any = None, keepdim: bool = False) -> Any:
     """Return whether any element is true."""
-    return _reduced(np.any, as_tensor(input), dim, keepdim)
+    return _reduced(p.any_, f.logical(input), dim, keepdim)
 
 
 def count_nonzero(input: Any, dim: Any = None) -> Any:
@@ -378,5 +388,3 @@ def norm(input: Any, p: Any = "fro", dim: Any = None, keepdim: bool = False, dty
 def dist(input: Any, other: Any, p: float = 2) -> Any:
     """Return the p-norm of the difference."""
     return norm(f.sub(input, other), p)
-
-

@@ -27,6 +27,7 @@ class ValuesIndices(_Named):
     _entries = ("values", "indices")
 
     def __new__(cls, name: str, values: Any, indices: Any) -> ValuesIndices:
+        """Make the pair that the function `name` returns."""
         made = super().__new__(cls, (values, indices))
         made._name = name
         return made
@@ -39,6 +40,7 @@ class MinMax(_Named):
     _entries = ("min", "max")
 
     def __new__(cls, low: Any, high: Any) -> MinMax:
+        """Make the pair."""
         return super().__new__(cls, (low, high))
 
 

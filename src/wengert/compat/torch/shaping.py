@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,8 @@ from ...recording import apply
 from ...views import view as view_
 from . import dtypes
 from .naming import fits, node, notes_of
-from .tensor import as_tensor, link
+from .operators import as_tensor
+from .storage import link
 
 
 def _ints(values: tuple[Any, ...]) -> tuple[int, ...]:
@@ -154,7 +156,9 @@ def t(input: Any) -> Any:
     """
     x = as_tensor(input)
     if x.ndim > 2:
-        raise GraphShapeError(f"t() expects a tensor with <= 2 dimensions, but it has {x.ndim}", hint="x.transpose(0, 1)")
+        raise GraphShapeError(
+            f"t() expects a tensor with <= 2 dimensions, but it has {x.ndim}", hint="x.transpose(0, 1)"
+        )
     return x if x.ndim < 2 else _viewed(x, "T", p.transpose, axes=(1, 0))
 
 
@@ -273,7 +277,7 @@ def split(tensor: Any, split_size_or_sections: Any, dim: int = 0) -> tuple[Any, 
         if sum(sizes) != n:
             raise GraphShapeError(f"split: the sizes {sizes} do not add up to {n}", where=user_line())
     bounds = [0, *np.cumsum(sizes).tolist()]
-    return tuple(_piece(x, axis, start, stop) for start, stop in zip(bounds[:-1], bounds[1:]))
+    return tuple(_piece(x, axis, start, stop) for start, stop in pairwise(bounds))
 
 
 def chunk(input: Any, chunks: int, dim: int = 0) -> tuple[Any, ...]:
@@ -285,7 +289,7 @@ def chunk(input: Any, chunks: int, dim: int = 0) -> tuple[Any, ...]:
 
 def tensor_split(input: Any, indices_or_sections: Any, dim: int = 0) -> tuple[Any, ...]:
     """Cut along an axis into a number of nearly equal pieces, or at the given places."""
-    return tuple(np.array_split(as_tensor(input), indices_or_sections, dim))  # type: ignore[arg-type]
+    return tuple(np.array_split(as_tensor(input), indices_or_sections, dim))
 
 
 def unbind(input: Any, dim: int = 0) -> tuple[Any, ...]:
@@ -422,7 +426,7 @@ def block_diag(*tensors: Any) -> Any:
 def meshgrid(*tensors: Any, indexing: str = "ij") -> tuple[Any, ...]:
     """Return the coordinates of a grid, one tensor per axis."""
     given: Sequence[Any] = tensors[0] if len(tensors) == 1 and isinstance(tensors[0], list | tuple) else tensors
-    return tuple(np.meshgrid(*[as_tensor(x) for x in given], indexing=indexing))  # type: ignore[arg-type]
+    return tuple(np.meshgrid(*[as_tensor(x) for x in given], indexing=indexing))  # type: ignore[call-overload]
 
 
 def cartesian_prod(*tensors: Any) -> Any:

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import warnings
 import weakref
-from collections.abc import Callable
-from contextvars import ContextVar
 from typing import Any
 
 import numpy as np
@@ -24,34 +22,23 @@ from ...errors import (
     user_level,
     user_line,
 )
-from ...primitives import elementwise as e
-from ...primitives.base import Primitive, reads_nothing, result_dtype, shape_of
 from ...primitives.indexing import index, normalize_index
 from ...primitives.structural import alias as alias_line
-from ...primitives.structural import stop_gradient
-from ...recording import AMBIENT, CLOSED, NO_PARAMS, Line, Session, Traced, apply, apply2, current, leaf, next_sequence, wrap
-from ...views import _BACKWARD, Alias, assign, become, write
+from ...recording import (
+    AMBIENT,
+    CLOSED,
+    NO_PARAMS,
+    Line,
+    Traced,
+    leaf,
+    wrap,
+)
+from ...views import assign, become, write
 from . import dtypes
-from .graph import Node, RemovableHandle, add_hook, edits, is_leaf_line, notes_of
+from .graph import Node, RemovableHandle, add_hook, is_leaf_line, notes_of
 from .printing import tensor_text
-
-# The class that results have at present, where a mode replaces it (anomaly detection, inference).
-active_class: ContextVar[type | None] = ContextVar("wengert_torch_active_class", default=None)
-# Whether values saved for a gradient may be changed in place.
-mutation_allowed: ContextVar[bool] = ContextVar("wengert_torch_mutation_allowed", default=False)
-
-
-class DualSession(Session):
-    """Lines recorded for a tangent only: their tensors do not require a gradient."""
-
-    __slots__ = ()
-
-
-def _wants_gradient(line: Line | None) -> bool:
-    if line is None:
-        return False
-    session = line.session
-    return session.live_in is not CLOSED and type(session) is not DualSession
+from .state import active_class, in_inference_mode, wants_gradient
+from .storage import detached, link, modify, root_of
 
 
 class NoValue(GraphError, AbstractValue):
@@ -69,6 +56,7 @@ class Count(int):
     _shape: dtypes.Size
 
     def __call__(self, dim: int | None = None) -> Any:
+        """Return the shape, or the length of one axis."""
         return self._shape if dim is None else self._shape[dim]
 
 
@@ -76,7 +64,7 @@ class Tensor(core.Tensor):
     """An array that can ask for its gradient (`requires_grad`), with PyTorch's methods."""
 
     ambient = True
-    family = _Family()  # type: ignore[assignment]
+    family = _Family()
     _grad: Any = None
     _writes = 0
     _is_inference = False
@@ -94,6 +82,7 @@ class Tensor(core.Tensor):
 
     @property
     def shape(self) -> Any:
+        """Lengths of the axes."""
         data = self._data
         return dtypes.Size(data.shape if data is not None else self._line.shape)  # type: ignore[union-attr]
 
@@ -107,11 +96,13 @@ class Tensor(core.Tensor):
 
     @property
     def dtype(self) -> Any:
+        """What the elements are, e.g. `torch.float32`."""
         data = self._data
         return dtypes.from_numpy_dtype(data.dtype if data is not None else np.dtype(self._line.dtype))  # type: ignore[union-attr]
 
     @property
     def device(self) -> Any:
+        """Where the tensor lives: there is one device, `cpu`."""
         return dtypes.device("cpu")
 
     layout = "torch.strided"
@@ -122,7 +113,7 @@ class Tensor(core.Tensor):
     @property
     def requires_grad(self) -> bool:
         """Whether operations on the tensor are recorded for a gradient."""
-        return self._data is None or _wants_gradient(self._line)
+        return self._data is None or wants_gradient(self._line)
 
     @requires_grad.setter
     def requires_grad(self, value: bool) -> None:
@@ -156,7 +147,7 @@ class Tensor(core.Tensor):
                 where=user_line(),
                 hint="torch.tensor([1., 2.]) or x.float()",
             )
-        if self._is_inference and not _in_inference_mode():
+        if self._is_inference and not in_inference_mode():
             raise GraphError(
                 "setting requires_grad=True on an inference tensor outside of inference mode is not allowed",
                 where=user_line(),
@@ -201,7 +192,7 @@ class Tensor(core.Tensor):
                 raise GraphError("a tensor cannot be its own gradient", where=user_line())
             if value.shape != self.shape:
                 raise GraphShapeError(
-                    f"the gradient assigned has shape {tuple(value.shape)}, but the tensor has shape {tuple(self.shape)}",
+                    f"the gradient assigned has shape {tuple(value.shape)}, but the tensor has {tuple(self.shape)}",
                     where=user_line(),
                 )
             if value.dtype != self.dtype:
@@ -244,7 +235,9 @@ class Tensor(core.Tensor):
         """
         if not self.requires_grad or self._line is None:
             raise GraphError(
-                "cannot register a hook on a tensor that doesn't require gradient", where=user_line(), hint="requires_grad_()"
+                "cannot register a hook on a tensor that doesn't require gradient",
+                where=user_line(),
+                hint="requires_grad_()",
             )
         return add_hook(hook, notes_of(self._line).hooks)
 
@@ -267,7 +260,7 @@ class Tensor(core.Tensor):
 
     def detach(self) -> Any:
         """Return a tensor of the same memory without a history. In-place changes of either show in both."""
-        return _detached(self)
+        return detached(self)
 
     def detach_(self) -> Tensor:
         """Drop the tensor's history."""
@@ -279,7 +272,7 @@ class Tensor(core.Tensor):
     @property
     def data(self) -> Any:
         """Same as `detach()`: writes to it are seen by the version counter, unlike in PyTorch."""
-        return _detached(self)
+        return detached(self)
 
     @data.setter
     def data(self, value: Any) -> None:
@@ -296,7 +289,7 @@ class Tensor(core.Tensor):
     def _version(self) -> int:
         if self._is_inference:
             raise GraphError("inference tensors do not track versions", where=user_line())
-        return root_of(self)._writes  # type: ignore[no-any-return]
+        return root_of(self)._writes
 
     def is_inference(self) -> bool:
         """Whether the tensor was made in inference mode."""
@@ -440,14 +433,6 @@ class Tensor(core.Tensor):
         return self
 
 
-def link(base: Any, view: Any, primitive: Primitive, **params: Any) -> None:
-    """Make a single element a view, as in PyTorch: NumPy hands out a copy, which writes would not leave."""
-    if base._alias is None:
-        base._alias = Alias()
-    view._alias = Alias(base, primitive, params, base._alias.written)
-    base._alias.add(view)
-
-
 def _plain_index(key: Any) -> Any:
     """Return an index whose uint8 masks are boolean, and whose lists of tensors are tuples."""
     if isinstance(key, tuple):
@@ -463,335 +448,25 @@ def _rebuilt(kind: type, data: np.ndarray, requires_grad: bool) -> Any:
     return made.requires_grad_() if requires_grad else made
 
 
-def _in_inference_mode() -> bool:
-    return active_class.get() is InferenceTensor
-
-
 class InferenceTensor(Tensor):
     """A tensor made in inference mode: it never takes part in a recording."""
 
     _is_inference = True
 
 
+_LINE: Any = vars(Traced)["_line"]
+
+
 class AnomalyTensor(Tensor):
     """A tensor whose operations remember where they were called; the class of results while anomalies are detected."""
 
     @property
-    def _line(self) -> Line | None:  # type: ignore[override]
-        return Traced._line.__get__(self)  # type: ignore[attr-defined, no-any-return]
+    def _line(self) -> Line | None:
+        return _LINE.__get__(self)
 
     @_line.setter
     def _line(self, line: Line | None) -> None:
         if line is not None and line.primitive is not None and line.session.live_in is not CLOSED:
             notes = notes_of(line)
             notes.where = notes.where or user_line()
-        Traced._line.__set__(self, line)  # type: ignore[attr-defined]
-
-
-# ---------------------------------------------------------------- detached views
-
-
-class _Detach(Primitive):
-    """The same values without a history: no line is ever recorded."""
-
-    __slots__ = ()
-
-    def what_is_kept(self, mask: int, count: int) -> Any:
-        self.kept[mask, count] = False
-        return False
-
-
-detach = _Detach(
-    "detach",
-    lambda x: x,
-    abstract=lambda x: (shape_of(x), result_dtype(x)),
-    vjp=None,
-    jvp=None,
-    batch=lambda size, batched, x: detach(x),
-    reads=reads_nothing,
-    family="structural",
-)
-_BACKWARD[detach] = lambda alias, value: become(
-    alias.base, value._data if isinstance(value, Traced) else value, alias.base._line
-)
-
-
-class _DetachedAlias(Alias):
-    """A detached tensor knows its origin only while that is alive, so that it does not keep the history."""
-
-    __slots__ = ("_origin",)
-
-    @property
-    def base(self) -> Any:  # type: ignore[override]
-        return None if self._origin is None else self._origin()
-
-    @base.setter
-    def base(self, value: Any) -> None:
-        self._origin = None if value is None else weakref.ref(value)
-
-
-def _detached(x: Any) -> Any:
-    if x._data is None:
-        return apply(stop_gradient, (x,))
-    alias = x._alias
-    if alias is None:
-        alias = x._alias = Alias()
-    if alias.base is not None and not isinstance(alias, _DetachedAlias):
-        # The same view of the detached base, so that writes reach the memory when `x` itself is gone.
-        origin, primitive, params = _detached(alias.base), alias.primitive, alias.params
-        made = wrap(type(x).family, x._data)
-        made._alias = Alias(origin, primitive, params, alias.written)
-        origin._alias.add(made)
-        return made
-    made = wrap(type(x).family, x._data)
-    made._alias = _DetachedAlias(x, detach, {}, alias.written)
-    alias.add(made)
-    return made
-
-
-def root_of(tensor: Any) -> Any:
-    """Return the tensor that owns the memory."""
-    alias = tensor._alias
-    while alias is not None and alias.base is not None:
-        tensor = alias.base
-        alias = tensor._alias
-    return tensor
-
-
-def _members(root: Any) -> list[Any]:
-    found = [root]
-    for tensor in found:
-        if tensor._alias is not None:
-            found.extend(tensor._alias.live())
-    return found
-
-
-def modify(target: Any, action: Callable[[], Any], start: int | None = None) -> None:
-    """Change a tensor in place as PyTorch does: checks first, then versions, and history only if it is recorded.
-
-    `start` is a sequence number before the first line of the change: these lines may save the old values.
-
-    Raises
-    ------
-    GraphError
-        If the tensor is a leaf that requires a gradient or a view of one, or an inference tensor outside of
-        inference mode.
-    """
-    recording = current() is not None
-    if recording:
-        _check_leaf(target)
-    root = root_of(target)
-    if target._is_inference and not _in_inference_mode():
-        raise GraphError(
-            "inplace update to an inference tensor outside of inference mode is not allowed",
-            where=user_line(),
-            hint="x.clone() gives a normal tensor",
-        )
-    start = next_sequence() if start is None else start
-    before = [
-        (member, weakref.ref(member._data) if type(member._data) is np.ndarray else None, member._line)
-        for member in _members(root)
-    ]
-    action()
-    version = getattr(root, "_writes", 0)
-    root._writes = version + 1
-    for member, reference, line in before:
-        if not recording:  # the numbers change, the history does not
-            member._line = line
-        if reference is not None and reference() is not member._data and not mutation_allowed.get():
-            edits.add(reference, version, start)
-
-
-def mark_edited(root: Any, version: int) -> None:
-    """Note that a tensor's values, and those of its views, were changed by means that are not seen."""
-    for member in _members(root):
-        if type(member._data) is np.ndarray:
-            edits.add(weakref.ref(member._data), version, next_sequence())
-
-
-def _check_leaf(target: Any) -> None:
-    tensor, view = target, False
-    while True:
-        if tensor._data is not None and tensor.is_leaf and tensor.requires_grad:
-            what = "a view of a leaf variable" if view else "a leaf variable"
-            raise GraphError(
-                f"{what} that requires grad is being used in an in-place operation",
-                where=user_line(),
-                why="the leaf would no longer be the place where its gradient arrives",
-                hint="with torch.no_grad(): ... for an update, or x = x + y instead of x += y",
-            )
-        alias = tensor._alias
-        if alias is None or alias.base is None or isinstance(alias, _DetachedAlias):
-            return
-        tensor, view = alias.base, True
-
-
-def in_place(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Return the in-place variant of a function of a tensor."""
-
-    def method(self: Tensor, *args: Any, **kwargs: Any) -> Any:
-        start = next_sequence()
-        value = function(self, *args, **kwargs)
-        if value is NotImplemented:
-            return value
-        modify(self, lambda: assign(self, value), start)
-        return self
-
-    return method
-
-
-# ---------------------------------------------------------------- operators
-
-
-def as_tensor(x: Any, like: Any = None) -> Any:
-    """Return a tensor of this family: tensors keep their line, arrays their dtype, numbers take the default one."""
-    if isinstance(x, Tensor):
-        return x
-    if isinstance(x, Traced):
-        return wrap(Tensor.family, x._data, x._line)
-    if isinstance(x, np.ndarray | np.generic):
-        return wrap(Tensor.family, x)
-    if isinstance(x, list | tuple):
-        from .creation import tensor
-
-        return tensor(x)
-    return wrap(Tensor.family, np.asarray(x, dtypes._number_dtype(x)))
-
-
-def align(x: Any, y: Any, floating: bool = False) -> tuple[Any, Any]:
-    """Return two operands in the dtype that PyTorch computes in; at least one is a tensor."""
-    a = x._data if isinstance(x, Traced) else x
-    b = y._data if isinstance(y, Traced) else y
-    kind = type(b)
-    if kind is float or kind is int:
-        if a is not None and a.dtype.kind == "f":
-            return x, y
-    elif a is not None and b is not None and getattr(a, "dtype", None) is getattr(b, "dtype", 0):
-        if not floating or a.dtype.kind in "fc":
-            return x, y
-    wanted = dtypes.result_dtype(x, y)
-    if floating and wanted.kind not in "fc":
-        wanted = dtypes.get_default_dtype().dtype
-    return _operand(x, wanted), _operand(y, wanted)
-
-
-def _operand(x: Any, wanted: np.dtype) -> Any:
-    if isinstance(x, bool | int | float | complex):
-        return x if wanted.kind in "fc" else wanted.type(x)
-    return dtypes.cast(x, wanted)
-
-
-_OPERANDS = (Traced, np.ndarray, np.generic, int, float, complex)
-
-
-def _binary(primitive: Any, floating: bool = False) -> tuple[Any, Any]:
-    def forward(self: Tensor, other: Any) -> Any:
-        if not isinstance(other, _OPERANDS):
-            return NotImplemented
-        return applied(primitive, *align(self, other, floating))
-
-    def reflected(self: Tensor, other: Any) -> Any:
-        if not isinstance(other, _OPERANDS):
-            return NotImplemented
-        pair = align(other, self, floating) if isinstance(other, Traced) else align(self, other, floating)[::-1]
-        return applied(primitive, *pair)
-
-    return forward, reflected
-
-
-def applied(primitive: Any, x: Any, y: Any) -> Any:
-    """Apply a primitive to two operands.
-
-    Raises
-    ------
-    GraphShapeError
-        If their shapes do not broadcast.
-    GraphError
-        If an inference tensor would be saved for a gradient.
-    """
-    try:
-        return checked(apply2(primitive, x, y), x, y)
-    except ValueError as error:
-        raise misfit(primitive.name, error, x, y) from None
-
-
-def misfit(name: str, error: ValueError, *args: Any) -> Exception:
-    """Return the error for arguments whose shapes do not fit, as PyTorch's RuntimeError and NumPy's ValueError."""
-    if isinstance(error, GraphError):
-        return error
-    shapes = ", ".join(str(tuple(shape_of(x))) for x in args if isinstance(x, Traced | np.ndarray))
-    return GraphShapeError(
-        f"{name}: tensors of shapes {shapes} do not fit", where=user_line(), why=str(error).splitlines()[0]
-    )
-
-
-def checked(result: Any, *args: Any) -> Any:
-    """Raise GraphError if an inference tensor was saved for a gradient."""
-    line = result._line
-    if line is not None and any(isinstance(arg, InferenceTensor) for arg in args):
-        count = len(line.inputs)
-        read = {k for i, parent in enumerate(line.inputs) if parent is not None for k in line.primitive.reads(i, count)}
-        for k, arg in enumerate(args):
-            if isinstance(arg, InferenceTensor) and k in read:
-                raise GraphError(
-                    "inference tensors cannot be saved for backward", where=user_line(), hint="x.clone() gives a normal tensor"
-                )
-    return result
-
-
-_UFUNCS = e.UFUNCS
-for _name, _primitive, _floating in (
-    ("add", e.add, False),
-    ("sub", e.subtract, False),
-    ("mul", e.multiply, False),
-    ("truediv", e.divide, True),
-    ("floordiv", e.floor_divide, False),
-    ("mod", e.remainder, False),
-    ("pow", e.power, False),
-    ("and", _UFUNCS[np.bitwise_and], False),
-    ("or", _UFUNCS[np.bitwise_or], False),
-    ("xor", _UFUNCS[np.bitwise_xor], False),
-    ("lshift", _UFUNCS[np.left_shift], False),
-    ("rshift", _UFUNCS[np.right_shift], False),
-):
-    _forward, _reflected = _binary(_primitive, _floating)
-    setattr(Tensor, f"__{_name}__", _forward)
-    setattr(Tensor, f"__r{_name}__", _reflected)
-    setattr(Tensor, f"__i{_name}__", in_place(_forward))
-for _name, _ufunc in (("lt", np.less), ("le", np.less_equal), ("gt", np.greater), ("ge", np.greater_equal)):
-    setattr(Tensor, f"__{_name}__", _binary(_UFUNCS[_ufunc])[0])
-
-
-def _equality(ufunc: Any, otherwise: bool) -> Any:
-    compare = _binary(_UFUNCS[ufunc])[0]
-
-    def method(self: Tensor, other: Any) -> Any:
-        return otherwise if other is None else compare(self, other)
-
-    return method
-
-
-Tensor.__eq__ = _equality(np.equal, False)  # type: ignore[method-assign]
-Tensor.__ne__ = _equality(np.not_equal, True)  # type: ignore[method-assign]
-
-
-def _matmul(self: Tensor, other: Any) -> Any:
-    if not isinstance(other, Traced | np.ndarray):
-        return NotImplemented
-    return _product(self, other)
-
-
-def _rmatmul(self: Tensor, other: Any) -> Any:
-    if not isinstance(other, Traced | np.ndarray):
-        return NotImplemented
-    return _product(other, self)
-
-
-def _product(x: Any, y: Any) -> Any:
-    from .products import matmul
-
-    return matmul(x, y)
-
-
-Tensor.__matmul__ = _matmul  # type: ignore[method-assign, assignment]
-Tensor.__rmatmul__ = _rmatmul  # type: ignore[method-assign, assignment]
+        _LINE.__set__(self, line)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ...program import Program
-from . import scalars, straight, vectormath, wrapper
+from . import fastcall, scalars, straight, vectormath, wrapper
 from .engine import Library, compile_text, engine
 from .ir import Code, kind_of, strides_in_elements
 from .loops import Loops
@@ -188,7 +188,7 @@ class Compiled:
         Takes the arguments; returns the results, or MISS where an argument does not fit or a guard failed.
     """
 
-    __slots__ = ("_arguments", "_captured", "_name", "_results", "direct", "native")
+    __slots__ = ("_arguments", "_captured", "_results", "direct", "native")
 
     def __init__(
         self,
@@ -220,31 +220,19 @@ class Compiled:
             operations(program),
             pinned,
         )
-        native.link(["run", "call"], more, declares)
+        exports = ["run", "call", "vectorcall"] if fastcall.CONTEXT_OFFSET >= 0 else ["run", "call"]
+        native.link(exports, more, declares)
         self.native = native
         self._arguments = tuple(arguments)
         self._captured = captured
         self._results = tuple(results)
-        self._name = name
-        self.direct = self.front(_miss, None)
+        self.direct = wrapper.make_builtin(self.context(_miss), name)
 
-    @property
-    def address(self) -> int:
-        """Where the builtin's code is."""
-        assert self.native.library is not None
-        return self.native.library.addresses["call"]
-
-    def front(self, slow: Callable[..., Any], doc: str | None) -> Any:
-        """Return a builtin that calls `slow` where an argument does not fit."""
-        context = wrapper.make_context(
-            self._arguments, self._captured, self._results, self.native.work_bytes, slow
+    def context(self, slow: Callable[..., Any]) -> wrapper.Context:
+        """Return a context whose entry calls `slow` where an argument does not fit."""
+        return wrapper.make_context(
+            self._arguments, self._captured, self._results, self.native.work_bytes, slow, self.native.library
         )
-        return wrapper.make_builtin(self.address, context, self._name, doc, self.native.library)
-
-
-    def chain(self, first: Any, second: Any) -> None:
-        """Let what does not fit the builtin `first` (one of ours) be tried by the builtin `second`."""
-        wrapper.chain(first.__self__, second)
 
 
 def _miss(*args: Any, **kwargs: Any) -> Any:

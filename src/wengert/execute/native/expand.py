@@ -8,10 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from ...primitives.base import find
+from ...primitives.base import dtype_of, find, shape_of
 from ...primitives.reduction import expand as widen
 from ...primitives.reduction import max_, sum_
+from ...primitives.structural import pick
 from ...program import Program, Slot, Step, trace
+from ..control import reversed_for
+from ..loops import inexact_places, scan
 from . import scalars, vectormath
 
 
@@ -55,6 +58,92 @@ FORMULAS: dict[str, Callable[..., Any]] = {
 """Primitive name -> the same function written with others. Real floating arguments only."""
 
 
+# ---------------------------------------------------------------- lines with several results
+
+
+def _call(*args: Any, program: Program) -> list[Any]:
+    return list(program(*args))
+
+
+def _scan_pull(
+    *args: Any,
+    body: Program,
+    carry: int,
+    xs: int,
+    length: int,
+    reverse: bool,
+    keep: int,
+    which: tuple[int, ...],
+) -> list[Any] | None:
+    """The pullback of a scan as two scans: one that keeps all states, and one that goes back."""
+    if keep:  # fewer states at once: that is for the line's own code
+        return None
+    count = len(body.inputs)
+    values, seeds = args[:count], args[count:]
+    moving = inexact_places(body.inputs[:carry])
+    others = [i for i in which if i >= carry]
+    consts = [i for i in others if i >= carry + xs]
+    rows = [i for i in others if i < carry + xs]
+    forward = Program(body.inputs, (), body.steps, [*body.outputs[:carry], *range(carry)])
+    settings = {"body": forward, "carry": carry, "xs": xs, "length": length, "reverse": reverse, "keep": 0}
+    found = scan(*values, **settings)
+    states = [pick(found, position=carry + i) for i in range(carry)]
+    back = reversed_for(body, (*moving, *others))
+    state_seeds, row_seeds = seeds[: len(moving)], seeds[len(moving) :]
+    n_state = len(moving) + len(consts)
+
+    def step(*given: Any) -> list[Any]:
+        cotangents, sums = given[: len(moving)], given[len(moving) : n_state]
+        state = given[n_state : n_state + carry]
+        mine = given[n_state + carry : n_state + carry + xs]
+        theirs = given[n_state + carry + xs : n_state + carry + xs + len(row_seeds)]
+        fixed = given[n_state + carry + xs + len(row_seeds) :]
+        pulled = back(*state, *mine, *fixed, *cotangents, *theirs)
+        by_argument = dict(zip(others, pulled[len(moving) :], strict=True))
+        added = [total + by_argument[i] for total, i in zip(sums, consts, strict=True)]
+        return [*pulled[: len(moving)], *added, *(by_argument[i] for i in rows)]
+
+    zeros = [np.zeros(body.inputs[i].shape, body.inputs[i].dtype) for i in consts]
+    arguments = [*state_seeds, *zeros, *states, *values[carry : carry + xs], *row_seeds, *values[carry + xs :]]
+    slots = [Slot.of(a) for a in [*state_seeds, *zeros]]
+    slots += [Slot(tuple(shape_of(a))[1:], dtype_of(a)) for a in arguments[n_state : n_state + carry + xs + len(row_seeds)]]
+    slots += [Slot.of(a) for a in values[carry + xs :]]
+    backward, extra = trace(step, slots).closed()
+    result = scan(
+        *arguments,
+        *extra,
+        body=backward,
+        carry=n_state,
+        xs=carry + xs + len(row_seeds),
+        length=length,
+        reverse=not reverse,
+        keep=0,
+    )
+    place = {i: k for k, i in enumerate([*moving, *consts, *rows])}
+    return [pick(result, position=place[i]) for i in which]
+
+
+SEVERAL: dict[str, Callable[..., Any]] = {"call": _call, "scan_pull": _scan_pull}
+"""Primitives with several results that are formulas of others."""
+
+
+@lru_cache(maxsize=256)
+def _several(name: str, slots: tuple[Slot, ...], params: tuple[Any, ...], out: Slot) -> Program | None:
+    function = SEVERAL[name]
+    settings = dict(params)
+    found: list[Any] = []
+
+    def run(*args: Any) -> list[Any]:
+        outputs = function(*args, **settings)
+        found.append(outputs)
+        return outputs or []
+
+    program = trace(run, slots)
+    if found[0] is None or tuple(slot.shape for slot in program.output_slots) != tuple(out.shape):
+        return None
+    return program
+
+
 def formula_of(name: str) -> Callable[..., Any] | None:
     """Return the formula of a primitive that has no native code of its own, or None."""
     if name in scalars.LOWER or name in vectormath.FUNCTIONS:
@@ -78,38 +167,53 @@ def _expansion(name: str, slots: tuple[Slot, ...], params: tuple[Any, ...], out:
 
 def expand(program: Program) -> Program:
     """Return the Program with all formulas written out."""
-    if not any(formula_of(step.primitive.name) for step in program.steps):
+    names = {step.primitive.name for step in program.steps}
+    if not any(name == "constant" or name in SEVERAL or formula_of(name) for name in names):
         return program
     count = len(program.inputs)
     captures = list(program.captures)
     refs: list[Any] = [("leaf", i) for i in range(count + len(captures))]
     steps: list[tuple[Any, tuple[Any, ...], Any, Any]] = []
 
+    def constant(value: Any) -> Any:
+        captures.append(value)
+        return ("leaf", count + len(captures) - 1)
+
     def write(step: Step, args: tuple[Any, ...], slots: tuple[Slot, ...]) -> Any:
         if all(slot.dtype in (float, int) or getattr(slot.dtype, "kind", "") == "f" for slot in slots):
             inner = _expansion(step.primitive.name, slots, step.params, step.slot)
             if inner is not None:
-                return splice(inner, args)
+                return splice(inner, args)[0]
+        return keep(step, args)
+
+    def keep(step: Step, args: tuple[Any, ...]) -> Any:
         steps.append((step.primitive, args, step.params, step.slot))
         return ("step", len(steps) - 1)
 
-    def splice(inner: Program, args: tuple[Any, ...]) -> Any:
-        mine: list[Any] = list(args)
-        for value in inner.captures:
-            mine.append(("leaf", count + len(captures)))
-            captures.append(value)
+    def splice(inner: Program, args: tuple[Any, ...]) -> list[Any]:
+        mine: list[Any] = [*args, *map(constant, inner.captures)]
         for step in inner.steps:
-            slots = tuple(inner.slot(a) for a in step.args)
-            mine.append(write(step, tuple(mine[a] for a in step.args), slots))
-        return mine[inner.outputs[0]]
+            one(step, mine, inner)
+        return [mine[i] for i in inner.outputs]
+
+    def one(step: Step, refs: list[Any], owner: Program) -> None:
+        """Write one step of a Program whose values are `refs`."""
+        name = step.primitive.name
+        args = tuple(refs[a] for a in step.args)
+        if name == "constant":
+            refs.append(constant(dict(step.params)["value"]))
+        elif name == "pick" and args[0][0] == "several":
+            refs.append(args[0][1][dict(step.params)["position"]])
+        elif name in SEVERAL:
+            inner = _several(name, tuple(owner.slot(a) for a in step.args), step.params, step.slot)
+            refs.append(keep(step, args) if inner is None else ("several", splice(inner, args)))
+        elif isinstance(step.slot.dtype, tuple) or name == "pick":
+            refs.append(keep(step, args))
+        else:
+            refs.append(write(step, args, tuple(owner.slot(a) for a in step.args)))
 
     for step in program.steps:
-        if isinstance(step.slot.dtype, tuple):
-            steps.append((step.primitive, tuple(refs[a] for a in step.args), step.params, step.slot))
-            refs.append(("step", len(steps) - 1))
-            continue
-        slots = tuple(program.slot(a) for a in step.args)
-        refs.append(write(step, tuple(refs[a] for a in step.args), slots))
+        one(step, refs, program)
     first = count + len(captures)
 
     def number(ref: Any) -> int:

@@ -14,11 +14,14 @@ from ...program import Program, Slot, Step
 from .build import MISS, PINNED_BYTES, Compiled, NoLowering
 from .ir import kind_of
 from .prepare import prepare
+from .rolling import roll
 from .schedule import supported
 from .wrapper import Argument, Result
 
 # A run of fewer native steps than this is not worth a call of its own.
 SHORTEST = 2
+# Longer Programs, if they are no loops, would take longer to compile than they are worth.
+LONGEST = 8000
 
 
 def compile_any(
@@ -32,6 +35,11 @@ def compile_any(
         If no part of it has native code.
     """
     program = prepare(program)
+    rolled = roll(program)
+    if rolled is not program:
+        program = prepare(rolled)
+    if len(program.steps) > LONGEST:
+        raise NoLowering(f"it has {len(program.steps)} operations, and they do not repeat")
     try:
         return Compiled(program, arguments, results, structure, baked=constants(program), name=name)
     except NoLowering as problem:

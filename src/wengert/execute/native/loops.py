@@ -6,14 +6,15 @@ index array points outside of what it indexes; the caller then lets NumPy find t
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from ...program import Program
-from . import products, scalars, sequential
+from . import control, products, scalars, sequential
 from .ir import Code, constant
 from .nest import Kernel, fill
 from .pull import Layout, original
-from .schedule import Item, Schedule
+from .schedule import Schedule
 
 ALIGN = 64
 
@@ -51,34 +52,56 @@ class Loops:
         self.symbols: dict[str, int] = {}
         self.work = 0
 
+    def prepare(self) -> None:
+        """Plan kernels and work memory; nothing is written yet."""
+        schedule = self.schedule
+        self.kernels: list[Kernel | None] = [
+            Kernel("", self.code, schedule.layouts, item.boxes) if item.kind in ("nest", "check") else None
+            for item in schedule.items
+        ]
+        self.starts = self._starts()
+        self.offsets = self._plan_memory()
+
     def write(self, name: str, attributes: str) -> None:
         """Write the function `name` and the functions it calls."""
-        schedule, code = self.schedule, self.code
-        kernels: list[tuple[Item, Kernel | None]] = []
-        for number, item in enumerate(schedule.items):
-            kernel = None
-            if item.kind in ("nest", "check"):
-                kernel = Kernel(f"{name}_{number}", code, schedule.layouts, item.boxes)
-            kernels.append((item, kernel))
-        offsets = self._plan_memory()
-        starts = self._starts(kernels)
-        started = set(starts)
-        letters = set()
-        for item, kernel in kernels:
+        self.prepare()
+        self.write_kernels(self.code, name, attributes)
+        code, program = self.code, self.program
+        code.rows.append(f"define i32 @{name}(ptr noalias %table, ptr noalias %work) {{")
+        code.label("entry")
+        code.push()
+
+        def from_table(position: int) -> str:
+            return code.let(f"load ptr, ptr {code.pure(f'getelementptr ptr, ptr %table, i64 {position}')}")
+
+        count = len(program.inputs) + len(program.captures)
+        leaves = [from_table(v) for v in range(count)]
+        outputs = [from_table(count + k) for k in range(len(program.outputs))]
+        self.write_calls(code, name, leaves, outputs, "%work", clear_outputs=False)
+        code.row("ret i32 0")
+        code.pop()
+        code.rows.append("}")
+
+    def write_kernels(self, code: Code, name: str, attributes: str) -> None:
+        """Write the functions of all nests, those of loops' bodies included."""
+        schedule = self.schedule
+        started = set(self.starts)
+        for number, (item, kernel) in enumerate(zip(schedule.items, self.kernels, strict=True)):
             if kernel is not None and kernel.boxes:
+                kernel.name, kernel.code = f"{name}_{number}", code
                 kernel.write(attributes, schedule.kinds, started)
             elif item.kind == "product":
                 kind = item.payload[0]
-                if kind not in letters:
-                    letters.add(kind)
-                    products.declare(code, kind)
-                    self.symbols.update(products.symbols(kind))
-        fills: dict[int, str] = {}
-        for v, value in starts.items():
+                products.declare(code, kind)
+                self.symbols.update(products.symbols(kind))
+            elif item.kind == "scan" and item.payload.inner is not None:
+                item.payload.inner.write_kernels(code, f"{name}_{number}", attributes)
+                self.symbols.update(item.payload.inner.symbols)
+        self.fills: dict[int, str] = {}
+        for v, value in self.starts.items():
             if not _is_zero(value):
-                fills[v] = f"{name}_fill{v if v >= 0 else f'c{-v}'}"
-                fill(code, fills[v], schedule.kinds[v], value, max(_size(schedule.shape_of(v)), 1))
-        self._entry(name, kernels, offsets, starts, fills)
+                self.fills[v] = f"{name}_fill{v if v >= 0 else f'c{-v}'}"
+                fill(code, self.fills[v], schedule.kinds[v], value, max(_size(schedule.shape_of(v)), 1))
 
     # ------------------------------------------------------------ memory
 
@@ -125,59 +148,55 @@ class Loops:
         self.work_bytes = top
         return offsets
 
-    def _starts(self, kernels: list[tuple[Item, Kernel | None]]) -> dict[int, Any]:
+    def _starts(self) -> dict[int, Any]:
         """Return the values that have to be filled before they are written to, and with what."""
         schedule = self.schedule
         found: dict[int, Any] = {v: constant(schedule.kinds[v], 0) for v in schedule.zeroed}
-        for item, kernel in kernels:
+        for item, kernel in zip(schedule.items, self.kernels, strict=True):
             if kernel is not None:
                 for v in kernel.needs_start(item.roots):
                     root = next(root for root in item.roots if root.value == v)
                     found.setdefault(v, scalars.identity(root.reduction or "", schedule.kinds[v]))
         return found
 
-    # ------------------------------------------------------------ the entry
+    # ------------------------------------------------------------ calls
 
-    def _entry(
-        self,
-        name: str,
-        kernels: list[tuple[Item, Kernel | None]],
-        offsets: dict[int, int],
-        starts: dict[int, Any],
-        fills: dict[int, str],
+    def write_calls(
+        self, code: Code, name: str, leaves: Sequence[str], outputs: Sequence[str], work: str, *, clear_outputs: bool
     ) -> None:
-        code, schedule, program = self.code, self.schedule, self.program
+        """Write the calls of all kernels into the current function.
+
+        Parameters
+        ----------
+        leaves, outputs : sequence of str
+            Registers with the addresses of inputs and captures, and of outputs.
+        work : str
+            Address of the work memory.
+        clear_outputs : bool
+            Whether outputs that have to start as zero are cleared here; else the caller does it.
+        """
+        schedule = self.schedule
         pointer: dict[int, str] = {}
-        code.rows.append(f"define i32 @{name}(ptr noalias %table, ptr noalias %work) {{")
-        code.label("entry")
-        code.push()
-
-        def from_table(position: int) -> str:
-            return code.let(f"load ptr, ptr {code.pure(f'getelementptr ptr, ptr %table, i64 {position}')}")
-
-        count = len(program.inputs) + len(program.captures)
-        for v in range(count):
-            source = original(v) if v in schedule.forced else v
-            pointer[source] = from_table(v)
-        for position, v in enumerate(schedule.output_values):
-            pointer[v] = from_table(count + position)
-        for v, offset in offsets.items():
-            pointer[v] = code.pure(f"getelementptr i8, ptr %work, i64 {offset}")
+        for v, address in enumerate(leaves):
+            pointer[original(v) if v in schedule.forced else v] = address
+        pointer.update(zip(schedule.output_values, outputs, strict=True))
+        for v, offset in self.offsets.items():
+            pointer[v] = code.pure(f"getelementptr i8, ptr {work}, i64 {offset}") if offset else work
         filled: set[int] = set()
-        outputs = {v: k for k, v in enumerate(schedule.output_values)}
+        places = {v: k for k, v in enumerate(schedule.output_values)}
         if self.timed:
             self.clocks = self.work_bytes
-            self.work_bytes += 8 * (len(kernels) + 1)
+            self.work_bytes += 8 * (len(schedule.items) + 1)
             self._tick(0)
-        for number, (item, kernel) in enumerate(kernels):
+        for number, (item, kernel) in enumerate(zip(schedule.items, self.kernels, strict=True)):
             for v in sorted(item.writes):
-                if v not in starts or v in filled:
+                if v not in self.starts or v in filled:
                     continue
                 filled.add(v)
-                if v in fills:
-                    code.row(f"call void @{fills[v]}(ptr {pointer[v]})")
-                elif v in outputs:
-                    self.zeroed_outputs.add(outputs[v])
+                if v in self.fills:
+                    code.row(f"call void @{self.fills[v]}(ptr {pointer[v]})")
+                elif v in places and not clear_outputs:
+                    self.zeroed_outputs.add(places[v])
                 else:
                     code.declares["llvm.memset.p0.i64"] = "declare void @llvm.memset.p0.i64(ptr, i8, i64, i1)"
                     code.row(f"call void @llvm.memset.p0.i64(ptr {pointer[v]}, i8 0, i64 {self._bytes(v)}, i1 false)")
@@ -188,17 +207,16 @@ class Loops:
                 kind, product, a, b = item.payload
                 (out,) = item.writes
                 products.call(code, kind, product, a, b, out, pointer)
+            elif item.kind == "scan":
+                control.write_scan(code, item.payload, pointer, schedule.kinds, f"{name}_{number}")
             else:
                 (out,) = item.writes
                 sequential.write(code, item.payload, out, pointer, schedule)
             if item.kind == "check":
                 (v,) = item.writes
-                self._leave_if(pointer[v])
+                self._leave_if(code, pointer[v])
             if self.timed:
                 self._tick(number + 1)
-        code.row("ret i32 0")
-        code.pop()
-        code.rows.append("}")
 
     def _tick(self, number: int) -> None:
         code = self.code
@@ -206,8 +224,7 @@ class Loops:
         ticks = code.let("call i64 @llvm.readcyclecounter()")
         code.row(f"store i64 {ticks}, ptr {code.let(f'getelementptr i8, ptr %work, i64 {self.clocks + 8 * number}')}")
 
-    def _leave_if(self, flag: str) -> None:
-        code = self.code
+    def _leave_if(self, code: Code, flag: str) -> None:
         bad, good = code.fresh("bad"), code.fresh("good")
         wrong = code.let(f"icmp ne i8 {code.let(f'load i8, ptr {flag}')}, 0")
         code.row(f"br i1 {wrong}, label %{bad}, label %{good}")

@@ -11,7 +11,6 @@ import itertools
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from ...program import Program
 from . import scalars
 from .affine import CutVariable, Domain, Index, SplitVariable
 from .ir import BOOL, I8, Code, Kind, Value, constant, literal
@@ -89,10 +88,10 @@ class Box:
         ]
 
 
-def build(
-    program: Program, roots: Sequence[Root], layouts: dict[int, Layout], constants: dict[int, Any]
-) -> list[Box]:
+def build(plan: Any, roots: Sequence[Root]) -> list[Box]:
     """Pull all roots over their common domain, refined as far as their index maps need.
+
+    `plan` is what a `Puller` needs.
 
     Raises
     ------
@@ -106,7 +105,7 @@ def build(
     while pending:
         domain = pending.pop()
         inside = {root.value: domain.axes for root in roots if root.plain}
-        puller = Puller(program, layouts, domain.extents, inside, constants)
+        puller = Puller(plan, domain.extents, inside)
         try:
             entries = []
             for root in roots:

@@ -150,6 +150,8 @@ def _canonical(n: int, m: int, row: int, column: int) -> tuple[int, int] | None:
 def declare(code: Code, kind: Kind) -> None:
     """Write the helpers that put numbers where Fortran wants their addresses."""
     letter = _LETTER[kind.code, kind.bits]
+    if f"wengert_{letter}gemm" in code.declares:
+        return
     real = kind.type
     unit = f"{{ {real}, {real} }}" if kind.code == "c" else real
     for name, count in (("gemm", 13), ("gemv", 11)):

@@ -13,7 +13,7 @@ from ...primitives.indexing import ARRAY, layout_of
 from ...program import Program
 from . import scalars
 from .affine import NOUGHT, CutVariable, Index, NotAffine, flatten, strides_of, unflatten
-from .ir import Kind, kind_of
+from .ir import Kind
 
 ALIASES = frozenset({"alias", "watch", "stop_gradient"})
 VIEWS = frozenset({"reshape", "transpose", "broadcast_to", "index", *ALIASES})
@@ -70,39 +70,30 @@ class Puller:
 
     Parameters
     ----------
-    program : Program
-    layouts : dict
-        Layouts of the stored values by number.
+    plan : object
+        Has `program`, `layouts` of the stored values by number, `kinds`, `constants` (scalars that are literals of the code)
+        and `alias` (values that are stored under another number).
     extents : dict
         The domain's variables.
     inside : dict
         Values that the same loop nest computes at the domain's own index: used from registers.
-    constants : dict
-        Scalars that are literals of the code.
     """
 
-    def __init__(
-        self,
-        program: Program,
-        layouts: dict[int, Layout],
-        extents: dict[int, int],
-        inside: dict[int, tuple[Index, ...]],
-        constants: dict[int, Any],
-    ) -> None:
-        self.program = program
-        self.layouts = layouts
+    def __init__(self, plan: Any, extents: dict[int, int], inside: dict[int, tuple[Index, ...]]) -> None:
+        self.program: Program = plan.program
+        self.layouts: dict[int, Layout] = plan.layouts
+        self.kinds: dict[int, Kind] = plan.kinds
+        self.constants: dict[int, Any] = plan.constants
+        self.alias: dict[int, int] = plan.alias
         self.extents = extents
         self.inside = inside
-        self.constants = constants
-        self.first = len(program.inputs) + len(program.captures)
+        self.first = len(self.program.inputs) + len(self.program.captures)
         self._known: dict[Any, Node] = {}
         self._interned: dict[Any, Node] = {}
 
     def kind(self, value: int) -> Kind:
         """Return the kind of a value."""
-        kind = kind_of(self.program.slot(value).dtype)
-        assert kind is not None
-        return kind
+        return self.kinds[value]
 
     def node(self, op: str, kind: Kind, args: tuple[Node, ...] = (), data: Any = None) -> Node:
         """Return the one node of this content."""
@@ -114,6 +105,7 @@ class Puller:
 
     def pull(self, value: int, index: tuple[Index, ...]) -> Node:
         """Return the element of a value at an index: loaded if it is stored, else computed."""
+        value = self.alias.get(value, value)
         if value in self.constants:
             return self.node("const", self.kind(value), (), self.constants[value])
         if value in self.inside and self.inside[value] == index:
@@ -206,6 +198,7 @@ class Puller:
     def _reshape(self, operand: int, shape: tuple[int, ...], flat: Index) -> Node:
         # Reshapes of reshapes, and of what lies contiguous in memory, only need the position.
         while True:
+            operand = self.alias.get(operand, operand)
             layout = self.layouts.get(operand)
             if layout is not None and operand not in self.inside and layout.contiguous:
                 return self.node("load", self.kind(operand), (), (operand, flat + layout.offset))

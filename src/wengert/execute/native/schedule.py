@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ...program import Program, Step
-from . import products, scalars
+from . import control, products, scalars
 from .affine import NOUGHT, CutVariable, Index, SplitVariable, flatten, strides_of, variable
 from .ir import BOOL, Kind, kind_of
 from .nest import Box, Root, build
@@ -81,7 +81,9 @@ class Schedule:
         self.kinds: dict[int, Kind] = {}
         for v in range(self.count):
             slot = self.program.slot(v)
-            kind = kind_of(slot.dtype) if not isinstance(slot.dtype, tuple) else None
+            if isinstance(slot.dtype, tuple):  # several results, each with a number of its own
+                continue
+            kind = kind_of(slot.dtype)
             if kind is None:
                 raise NoLowering(f"dtype {slot.dtype}")
             self.kinds[v] = kind
@@ -103,10 +105,14 @@ class Schedule:
         """Decide what is stored besides: outputs, what is read in several ways, what is deep."""
         program = self.program
         stored = set(self.mandatory) | {v for v in self.forced if v >= self.first}
-        stored |= {v for v in map(self._behind, program.outputs) if v >= self.first and v not in self.constants}
+        stored |= {
+            v
+            for v in map(self._behind, program.outputs)
+            if v >= self.first and v not in self.constants and self.step(v).primitive.name != "pick"
+        }
         cost = [0] * self.count
         depth = [0] * self.count
-        sizes = [_size(program.slot(v).shape) for v in range(self.count)]
+        sizes = [_size(program.slot(v).shape) if v in self.kinds else 0 for v in range(self.count)]
         levels = self._rough_levels(stored)
         for v in range(self.first, self.count):
             step = self.step(v)
@@ -133,7 +139,7 @@ class Schedule:
                     stored.add(v)
             if v in stored:
                 here: set[Any] = set()
-                shape = program.slot(v).shape
+                shape = program.slot(v).shape if v in self.kinds else ()
                 if step.primitive.name in scalars.REDUCTIONS:
                     here = {(levels[v], program.slot(step.args[0]).shape, ())}
                 elif step.primitive.family == "elementwise":
@@ -176,6 +182,8 @@ class Schedule:
                 self.layouts[v] = Layout.of(program.slot(v).shape)
         self.extra = self.count  # numbers of copies made on the way
         self.extra_shapes: dict[int, tuple[int, ...]] = {}
+        self.alias: dict[int, int] = {}
+        self.results: dict[int, list[int]] = {}
         self.level: dict[int, int] = {}
         self.plain: dict[int, Item] = {}
         self.items: list[Item] = []
@@ -185,7 +193,10 @@ class Schedule:
             if v < self.first:
                 self._copy_input(v)
         for v in range(self.first, self.count):
-            if v in self.stored:
+            step = self.step(v)
+            if step.primitive.name == "pick":
+                self.alias[v] = self.results[step.args[0]][dict(step.params)["position"]]
+            elif v in self.stored:
                 self._store(v)
         self.output_values = self._outputs()
         self._build()
@@ -196,8 +207,8 @@ class Schedule:
 
     def _copy_input(self, v: int) -> None:
         shape = self.program.slot(v).shape
-        root = Root(v, self.kinds[v], shape, lambda puller, axes: puller.compute(v, axes), _place(self.layouts[v]))
-        self._add(root, 0, {original(v)}, fuse=False)
+        root = Root(v, self.kinds[v], shape, lambda puller, axes: puller.compute(v, axes), place_in(self.layouts[v]))
+        self.add(root, 0, {original(v)}, fuse=False)
 
     def _store(self, v: int) -> None:
         step = self.step(v)
@@ -205,6 +216,9 @@ class Schedule:
         shape = step.slot.shape
         if name == "contract":
             self._contract(v, step)
+            return
+        if name == "scan":
+            control.schedule_scan(self, v, step)
             return
         self.layouts[v] = Layout.of(shape)
         if name in scalars.REDUCTIONS:
@@ -214,9 +228,9 @@ class Schedule:
         elif name in JOINS and (v in self.mandatory or v in self.stored):
             self._join(v, step)
         else:
-            root = Root(v, self.kinds[v], shape, lambda puller, axes: puller.compute(v, axes), _place(self.layouts[v]))
-            level, reads = self._reads([(a, self._same(v, a)) for a in step.args], shape)
-            self._add(root, level, reads, fuse=True)
+            root = Root(v, self.kinds[v], shape, lambda puller, axes: puller.compute(v, axes), place_in(self.layouts[v]))
+            level, reads = self.reads_of([(a, self._same(v, a)) for a in step.args], shape)
+            self.add(root, level, reads, fuse=True)
 
     def _same(self, v: int, a: int) -> bool:
         step = self.step(v)
@@ -243,8 +257,8 @@ class Schedule:
             reduction=step.primitive.name,
             reduced=frozenset(axis),
         )
-        level, reads = self._reads([(operand, True)], shape)
-        self._add(root, level, reads)
+        level, reads = self.reads_of([(operand, True)], shape)
+        self.add(root, level, reads)
 
     def _join(self, v: int, step: Step) -> None:
         """A value made of pieces: one root for each."""
@@ -275,9 +289,9 @@ class Schedule:
             self.zeroed[v] = 0
         else:
             base = step.args[0]
-            root = Root(v, kind, target, lambda puller, axes: puller.pull(base, axes), _place(layout))
-            floor, reads = self._reads([(base, False)], target)
-            self._add(root, floor, reads)
+            root = Root(v, kind, target, lambda puller, axes: puller.pull(base, axes), place_in(layout))
+            floor, reads = self.reads_of([(base, False)], target)
+            self.add(root, floor, reads)
             floor += 1
         shape = _broadcast_block(shape, target, params["spec"], [self.program.slot(a) for a in arrays])
         root = Root(
@@ -290,24 +304,24 @@ class Schedule:
             ordered=bool(arrays) and not add,
             scatter=bool(arrays) and add,
         )
-        level, reads = self._reads([(block, False), *((a, False) for a in arrays)], shape)
+        level, reads = self.reads_of([(block, False), *((a, False) for a in arrays)], shape)
         for a in arrays:
             if a not in self.layouts:
                 raise MustStore(a)
             level = max(level, self.level.get(a, -1) + 1)
             reads.add(a)
-        self._add(root, max(level, floor), reads)
+        self.add(root, max(level, floor), reads)
         if add and not arrays and kind is not BOOL:
             self.zeroed[v] = self.level[v]
 
     def _piece_root(self, v: int, kind: Kind, part: int, shape: tuple[int, ...], place: Any) -> None:
         root = Root(v, kind, shape, lambda puller, axes: puller.pull(part, axes), place)
-        level, reads = self._reads([(part, True)], shape)
-        self._add(root, level, reads)
+        level, reads = self.reads_of([(part, True)], shape)
+        self.add(root, level, reads)
 
     def _sequential(self, v: int, step: Step) -> None:
         operand = step.args[0]
-        matrix = self._resolve(operand)
+        matrix = self.resolve(operand)
         item = Item("sequential", 0, v, set())
         if matrix is None:
             raise MustStore(operand)
@@ -349,28 +363,28 @@ class Schedule:
         """Return an operand as BLAS wants it, packed by a nest of its own if it does not lie so in memory."""
         shape = self.program.slot(value).shape
         ordered = [shape[i] for i in order]
-        resolved = self._resolve(value) if self.kinds[value] == kind else None
+        resolved = self.resolve(value) if self.kinds[value] == kind else None
         if resolved is not None:
             matrix = products.as_matrix(*resolved[:2], shape, resolved[2], order, batch, rows)
             if matrix is not None:
                 return matrix, ordered
-        copy = self._new(tuple(ordered), kind)
+        copy = self.new(tuple(ordered), kind)
         inverse = [order.index(i) for i in range(len(order))]
         root = Root(
             copy,
             kind,
             ordered,
             lambda puller, axes: puller.pull(value, tuple(axes[i] for i in inverse)),
-            _place(self.layouts[copy]),
+            place_in(self.layouts[copy]),
         )
         same = inverse == list(range(len(order)))
-        level, reads = self._reads([(value, same)], tuple(ordered))
-        self._add(root, level, reads)
+        level, reads = self.reads_of([(value, same)], tuple(ordered))
+        self.add(root, level, reads)
         matrix = products.as_matrix(copy, 0, ordered, strides_of(ordered), range(len(order)), batch, rows)
         assert matrix is not None
         return matrix, ordered
 
-    def _new(self, shape: tuple[int, ...], kind: Kind) -> int:
+    def new(self, shape: tuple[int, ...], kind: Kind) -> int:
         number = self.extra
         self.extra += 1
         self.extra_shapes[number] = shape
@@ -407,15 +421,15 @@ class Schedule:
             reduction=("any" if kind is BOOL else "sum") if inner else None,
             reduced=frozenset(range(len(out), len(labels))),
         )
-        level, reads = self._reads([(x, False), (y, False)], shape)
-        self._add(root, level, reads)
+        level, reads = self.reads_of([(x, False), (y, False)], shape)
+        self.add(root, level, reads)
 
-    def _resolve(self, value: int) -> tuple[int, int, tuple[int, ...]] | None:
+    def resolve(self, value: int) -> tuple[int, int, tuple[int, ...]] | None:
         """Return (stored value, offset, strides) if a value is an affine view of a stored one, else None."""
         shape = self.shape_of(value)
         extents = {i: n for i, n in enumerate(shape) if n != 1}
         index = tuple(NOUGHT if n == 1 else variable(i) for i, n in enumerate(shape))
-        puller = Puller(self.program, self.layouts, extents, {}, self.constants)
+        puller = Puller(self, extents, {})
         try:
             node = puller.pull(value, index)
         except (MustStore, SplitVariable, CutVariable):
@@ -427,7 +441,7 @@ class Schedule:
 
     # ------------------------------------------------------------ levels and groups
 
-    def _reads(self, args: Sequence[tuple[int, bool]], shape: tuple[int, ...]) -> tuple[int, set[int]]:
+    def reads_of(self, args: Sequence[tuple[int, bool]], shape: tuple[int, ...]) -> tuple[int, set[int]]:
         """Return the level from which a root can run, and the stored values it reads.
 
         `args` are (value, whether it is read at the domain's own index).
@@ -442,6 +456,7 @@ class Schedule:
                 continue
             seen.add(entry)
             value, same = entry
+            value = self.alias.get(value, value)
             same = same and self.shape_of(value) == shape
             if value in self.constants:
                 continue
@@ -456,7 +471,7 @@ class Schedule:
             stack.extend((a, keeps) for a in step.args)
         return level, reads
 
-    def _add(self, root: Root, level: int, reads: set[int], fuse: bool = False) -> None:
+    def add(self, root: Root, level: int, reads: set[int], fuse: bool = False) -> None:
         """Put a root into a nest of its level and domain, or start one."""
         v = root.value
         floor = -1
@@ -497,7 +512,7 @@ class Schedule:
             if step.primitive.name != "reshape" and step.primitive.name not in ALIASES:
                 break
             v = step.args[0]
-        return v
+        return self.alias.get(v, v) if hasattr(self, "alias") else v
 
     def _outputs(self) -> list[int]:
         """Return the number that stands for each output's memory; values that are not stored alone are copied."""
@@ -509,11 +524,11 @@ class Schedule:
                 taken.add(v)
                 numbers.append(v)
                 continue
-            shape = self.program.slot(v).shape
-            copy = self._new(shape, self.kinds[v])
-            root = Root(copy, self.kinds[v], shape, _puller_of(v), _place(self.layouts[copy]))
-            level, reads = self._reads([(v, True)], shape)
-            self._add(root, level, reads, fuse=True)
+            shape = self.shape_of(v)
+            copy = self.new(shape, self.kinds[v])
+            root = Root(copy, self.kinds[v], shape, _puller_of(v), place_in(self.layouts[copy]))
+            level, reads = self.reads_of([(v, True)], shape)
+            self.add(root, level, reads, fuse=True)
             numbers.append(copy)
         return numbers
 
@@ -522,14 +537,14 @@ class Schedule:
         wanted: dict[tuple[int, int], None] = {}
         for item in self.items:
             if item.kind == "nest":
-                item.boxes = build(self.program, item.roots, self.layouts, self.constants)
+                item.boxes = build(self, item.roots)
                 for box in item.boxes:
                     for array, n in _gathers(box):
                         wanted.setdefault((array, n))
         for number, (array, n) in enumerate(wanted):
             checks.append(self._check(number, array, n))
         for item in checks:
-            item.boxes = build(self.program, item.roots, self.layouts, self.constants)
+            item.boxes = build(self, item.roots)
         rank = {"check": 0}
         self.items = sorted(
             [*self.items, *checks], key=lambda item: (item.level, rank.get(item.kind, 1), item.order)
@@ -596,7 +611,7 @@ def _puller_of(v: int) -> Any:
     return lambda puller, axes: puller.pull(v, axes)
 
 
-def _place(layout: Layout) -> Any:
+def place_in(layout: Layout) -> Any:
     return lambda puller, axes: flatten(axes, layout.strides, layout.offset)
 
 
@@ -626,7 +641,7 @@ def _size(shape: Sequence[int]) -> int:
 def _inlines(program: Program, step: Step) -> bool:
     """Whether a step's elements can be computed where they are read."""
     name = step.primitive.name
-    if step.primitive.family == "elementwise" or name in VIEWS or name == "unit_seeds":
+    if step.primitive.family == "elementwise" or name in VIEWS or name in ("unit_seeds", "pick"):
         return True
     if name in ("concatenate", "stack"):
         return len(step.args) <= MANY_PIECES
@@ -640,6 +655,11 @@ def _inlines(program: Program, step: Step) -> bool:
 def supported(program: Program, step: Step) -> bool:
     """Whether a step can be lowered to loops."""
     name = step.primitive.name
+    if name == "scan":
+        return control.supports_scan(program, step)
+    if name == "pick":
+        source = step.args[0] - len(program.inputs) - len(program.captures)
+        return source >= 0 and supported(program, program.steps[source])
     if isinstance(step.slot.dtype, tuple) or kind_of(step.slot.dtype) is None:
         return False
     slots = [program.slot(a) for a in step.args]

@@ -79,9 +79,14 @@ class Straight:
     program : Program
     baked : dict
         Captured values, by position among the captures, that are constants of the code.
+    given : dict, optional
+        Inputs, by number, that are in registers already: arrays of values.
     """
 
-    def __init__(self, code: Code, program: Program, baked: dict[int, Any]) -> None:
+    def __init__(
+        self, code: Code, program: Program, baked: dict[int, Any], given: dict[int, np.ndarray] | None = None
+    ) -> None:
+        self.given = given or {}
         self.code = code
         self.program = program
         self.baked = baked
@@ -97,7 +102,9 @@ class Straight:
             kind = kind_of(slot.dtype)
             if kind is None:
                 raise NoLowering(f"dtype {slot.dtype}")
-            if i - count in self.baked:
+            if i in self.given:
+                self.values.append(self.given[i])
+            elif i - count in self.baked:
                 self.values.append(_array_of(constant(kind, x) for x in np.ravel(self.baked[i - count])).reshape(slot.shape))
             else:
                 places = _places(slot.shape, program.captures[i - count] if i >= count else None)

@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from . import fastcall
 from .ir import kind_of
 
 # Entries of a context.
@@ -342,6 +343,16 @@ def text(
     t.label("slow")
     t.row(f"ret ptr {t.let(f'call ptr @PyObject_Vectorcall(ptr {t.field(context, 8 * SLOW)}, ptr %args, i64 %nargs, ptr %kwnames)')}")
     t.rows.append("}")
+    if fastcall.CONTEXT_OFFSET >= 0:  # the same, called through an object that holds the context
+        t.rows.append(
+            f"""define ptr @vectorcall(ptr %callable, ptr %args, i64 %nargsf, ptr %kwnames) {{
+  %slot = getelementptr i8, ptr %callable, i64 {fastcall.CONTEXT_OFFSET}
+  %self = load ptr, ptr %slot
+  %nargs = and i64 %nargsf, 9223372036854775807
+  %result = tail call ptr @call(ptr %self, ptr %args, i64 %nargs, ptr %kwnames)
+  ret ptr %result
+}}"""
+        )
     declares = dict(_DECLARES)
     body = "\n".join([*globals_, *t.rows])
     if "@llvm.memset" in body:
@@ -441,12 +452,13 @@ def make_context(
     results: Sequence[Result],
     work_bytes: int,
     slow: Callable[..., Any],
+    library: Any,
 ) -> Context:
-    """Return the context of one builtin. `captured` are arrays, which stay alive with it."""
+    """Return the context of one entry. `captured` are arrays, which stay alive with it, as the code does."""
     api = numpy_api()
     assert api is not None
     words: list[int] = [0] * FIRST
-    kept: list[Any] = [slow, *captured]
+    kept: list[Any] = [slow, library, *captured]
     words[SLOW] = id(slow)
     words[ARRAY_TYPE], words[EMPTY], words[ZEROS], words[SCALAR] = api["type"], api["empty"], api["zeros"], api["scalar"]
     words[OUT] = id(sys.intern("out"))
@@ -472,24 +484,23 @@ def make_context(
         words.append(id(result.dtype))
     context = np.array(words, dtype=np.uint64).view(Context)
     context.kept = kept
+    context.address = library.addresses["call"]
     return context
 
 
-def make_builtin(address: int, context: Context, name: str, doc: str | None, library: Any) -> Any:
-    """Return the builtin function whose code is at `address`; it owns its context and its code."""
-    definition = _Definition(name.encode(), address, 0x0082, doc.encode() if doc else None)  # FASTCALL | KEYWORDS
-    context.kept.extend((definition, library))
-    context.address = address
+def make_builtin(context: Context, name: str) -> Any:
+    """Return the builtin function of a context; it owns its context, which owns its code."""
+    definition = _Definition(name.encode(), context.address, 0x0082, None)  # FASTCALL | KEYWORDS
+    context.kept.append(definition)
     new = ctypes.pythonapi.PyCMethod_New
     new.restype, new.argtypes = ctypes.py_object, [ctypes.c_void_p, ctypes.py_object, ctypes.c_void_p, ctypes.c_void_p]
     return new(ctypes.addressof(definition), context, None, None)
 
 
-def chain(first: Context, second: Any) -> None:
-    """Let what does not fit `first` be tried by the builtin `second`."""
-    other = second.__self__
+def chain(first: Context, second: Context) -> None:
+    """Let what does not fit `first` be tried by `second`."""
     first.kept.append(second)
-    first[NEXT], first[NEXT_SELF] = other.address, id(other)
+    first[NEXT], first[NEXT_SELF] = second.address, id(second)
 
 
 def argument_of(value: Any) -> Argument | None:

@@ -8,7 +8,8 @@ from typing import Any
 from ....errors import user_level
 from ..engine import detect_nan
 from ..modes import Mode
-from ..tensor import AnomalyTensor, active_class
+from ..state import active_class
+from ..tensor import AnomalyTensor
 
 
 def is_anomaly_enabled() -> bool:
@@ -27,7 +28,7 @@ class detect_anomaly(Mode):
     def __init__(self, check_nan: bool = True) -> None:
         self.check_nan = check_nan
         warnings.warn(
-            "anomaly detection is on: each operation notes where it was called, which takes time; use it for debugging only",
+            "anomaly detection is on: each operation notes where it was called, which takes time; for debugging only",
             UserWarning,
             stacklevel=user_level(),
         )

@@ -6,7 +6,6 @@ the lines between when it is asked for.
 
 from __future__ import annotations
 
-from contextvars import ContextVar
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,7 +18,9 @@ from ....transforms.forward import push_forward
 from ..engine import to_core, to_torch
 from ..missing import missing
 from ..modes import Mode
-from ..tensor import DualSession, Tensor
+from ..state import DualSession
+from ..state import dual_level as _open_level
+from ..tensor import Tensor
 
 __getattr__ = missing("torch.autograd.forward_ad")
 
@@ -38,17 +39,18 @@ class _Level:
         close_window(self.recorder, self.sessions)
 
 
-_level: ContextVar[_Level | None] = ContextVar("wengert_torch_dual_level", default=None)
-
-
 def enter_dual_level() -> int:
     """Open a level.
 
     Raises GraphError if one is open already.
     """
-    if _level.get() is not None:
-        raise GraphError("nested forward mode AD is not supported: a dual level is open", where=user_line(), hint="torch.func.jvp nests")
-    _level.set(_Level())
+    if _open_level.get() is not None:
+        raise GraphError(
+            "nested forward mode AD is not supported: a dual level is open",
+            where=user_line(),
+            hint="torch.func.jvp nests",
+        )
+    _open_level.set(_Level())
     return 0
 
 
@@ -57,10 +59,10 @@ def exit_dual_level(*, level: int | None = None) -> None:
 
     Raises GraphError if none is open.
     """
-    open_level = _level.get()
+    open_level = _open_level.get()
     if open_level is None:
         raise GraphError("there is no dual level to exit", where=user_line())
-    _level.set(None)
+    _open_level.set(None)
     open_level.close()
 
 
@@ -93,7 +95,7 @@ def make_dual(tensor: Any, tangent: Any, *, level: int | None = None) -> Any:
     GraphShapeError, GraphDtypeError
         If the tangent does not fit the tensor.
     """
-    open_level = _level.get()
+    open_level = _open_level.get()
     if open_level is None:
         raise GraphError(
             "trying to create a dual tensor outside of a dual level",
@@ -104,7 +106,9 @@ def make_dual(tensor: Any, tangent: Any, *, level: int | None = None) -> Any:
         if not isinstance(value, Tensor):
             raise StructureError(f"make_dual: the {what} must be a tensor, not {type(value).__name__}")
         if value.dtype.kind not in "fc":
-            raise ArgumentError(f"make_dual: expected the {what} to be floating point or complex, but got {value.dtype!r}")
+            raise ArgumentError(
+                f"make_dual: expected the {what} to be floating point or complex, but got {value.dtype!r}"
+            )
     if tangent.shape != tensor.shape:
         raise GraphShapeError(
             f"make_dual: the tangent has shape {tuple(tangent.shape)}, but the tensor has shape {tuple(tensor.shape)}",
@@ -127,7 +131,7 @@ def make_dual(tensor: Any, tangent: Any, *, level: int | None = None) -> Any:
 
 def unpack_dual(tensor: Any, *, level: int | None = None) -> UnpackedDualTensor:
     """Return a tensor's values and its tangent; outside of a level the tangent is None."""
-    open_level = _level.get()
+    open_level = _open_level.get()
     if not isinstance(tensor, Tensor):
         raise StructureError(f"unpack_dual: expected a tensor, not {type(tensor).__name__}")
     line = tensor._line
@@ -138,8 +142,10 @@ def unpack_dual(tensor: Any, *, level: int | None = None) -> UnpackedDualTensor:
     if not lines:
         return UnpackedDualTensor(tensor, None)
     dual = type(line.session) is DualSession
-    higher = not dual or open_level.recorder.outer is not AMBIENT or any(
-        isinstance(seed, Traced) for seed in open_level.tangents.values()
+    higher = (
+        not dual
+        or open_level.recorder.outer is not AMBIENT
+        or any(isinstance(seed, Traced) for seed in open_level.tangents.values())
     )
     found = push_forward(lines, dict(open_level.tangents), [line], core.Tensor if higher else None)
     primal = wrap(Tensor.family, tensor._data, None if dual else line)
@@ -150,4 +156,4 @@ def unpack_dual(tensor: Any, *, level: int | None = None) -> UnpackedDualTensor:
 
 def is_dual_level_open() -> bool:
     """Return whether a level is open."""
-    return _level.get() is not None
+    return _open_level.get() is not None

@@ -9,18 +9,28 @@ from __future__ import annotations
 import copy
 import functools
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 
-from ....errors import GraphDtypeError, GraphError, GraphShapeError, MissingRule, StructureError, user_line
+from ....errors import (
+    GraphDtypeError,
+    GraphError,
+    GraphShapeError,
+    GraphStructureError,
+    MissingRule,
+    StructureError,
+    user_line,
+)
 from ....modes import Recording
 from ....primitives.base import Primitive
 from ....primitives.structural import pick
 from ....recording import Traced, apply, current, is_tracked, wrap
 from ....views import become
 from ..engine import to_torch
-from ..tensor import Tensor, _check_leaf, modify
+from ..storage import check_leaf, modify
+from ..tensor import Tensor
 
 
 class Context:
@@ -147,7 +157,9 @@ class Function(metaclass=_FunctionMeta):
     @staticmethod
     def backward(ctx: Any, *grad_outputs: Any) -> Any:
         """Return one gradient (or None) per input of `forward`; to be overridden."""
-        raise MissingRule("a Function must implement the static method backward(ctx, *grad_outputs) to be differentiated")
+        raise MissingRule(
+            "a Function must implement the static method backward(ctx, *grad_outputs) to be differentiated"
+        )
 
     @staticmethod
     def jvp(ctx: Any, *grad_inputs: Any) -> Any:
@@ -226,9 +238,7 @@ class Rule:
             for k, out in enumerate(outputs)
             if isinstance(out, Traced) and out.dtype.kind in "fc" and not any(out is c for c in constant)  # type: ignore[attr-defined]
         ]
-        self.slots = [
-            (tuple(outputs[k].shape), np.dtype(outputs[k].dtype.dtype)) for k in self.differentiable
-        ]
+        self.slots = [(tuple(outputs[k].shape), np.dtype(outputs[k].dtype.dtype)) for k in self.differentiable]
         self.dirty = ctx._dirty
         for tensor in self.dirty:
             if not any(out is tensor for out in outputs):
@@ -245,23 +255,27 @@ class Rule:
         tensors = tuple(self.args[i] for i in self.positions)
         dirty, self.dirty = self.dirty, ()
         for tensor in dirty:
-            _check_leaf(tensor)
+            check_leaf(tensor)
         self.args = ()
         if not self.differentiable:
             return results
         saved = {place for place in self.ctx._places if place[0] == "input"}
-        kept = {self.positions.index(place[1]) for place in saved if place[1] in self.positions}
+        kept: set[Any] = {self.positions.index(place[1]) for place in saved if place[1] in self.positions}
         if any(place[0] == "output" for place in self.ctx._places):
-            kept.add("out")  # type: ignore[arg-type]
+            kept.add("out")
         several = len(self.slots) > 1
+
+        def reads(i: int, count: int) -> set[Any]:
+            return kept
+
         primitive = Primitive(
             self.cls.__name__,
             self.evaluate,
-            abstract=lambda *args: tuple(zip(*self.slots)) if several else self.slots[0],
+            abstract=self._abstract,
             vjp=self.vjp,
             jvp=self.jvp,
             batch=self.batch if _overrides(self.cls, "vmap") else None,
-            reads=lambda i, count: kept,
+            reads=reads,
             family="function",
             register=False,
         )
@@ -271,10 +285,13 @@ class Rule:
             made = pick(line, position=position) if several else line
             if any(outputs[k] is tensor for tensor in dirty):
                 target = outputs[k]
-                modify(target, lambda t=target, m=made: become(t, m._data, m._line))
+                modify(target, partial(become, target, made._data, made._line))
             else:
                 results[k] = wrap(Tensor.family, made._data, made._line)
         return results
+
+    def _abstract(self, *args: Any) -> Any:
+        return self.slots[0] if len(self.slots) == 1 else tuple(zip(*self.slots, strict=True))
 
     def _arguments(self, values: Sequence[Any], graph: bool) -> list[Any]:
         filled: list[Any] = [self.others.get(i) for i in range(self.count)]
@@ -299,7 +316,7 @@ class Rule:
 
     def evaluate(self, *values: Any) -> Any:
         """Run `forward` again on other values."""
-        ctx, output = _forward(self.cls, self._arguments(values, False), (False,) * self.count)
+        _, output = _forward(self.cls, self._arguments(values, False), (False,) * self.count)
         outputs, _ = _as_tuple(output)
         found = tuple(outputs[k]._data for k in self.differentiable)
         return found if len(found) > 1 else found[0]
@@ -338,14 +355,16 @@ class Rule:
                 raise GraphError(
                     f"{name} returned a gradient for argument {i}, which is not a tensor", hint="None in its place"
                 )
-        result = []
+        result: list[Any] = []
         for k, i in enumerate(self.positions):
             value = found[i]
             if value is None or not needs[k]:
                 result.append(None)
                 continue
             if not isinstance(value, Traced):
-                raise StructureError(f"{name} returned {type(value).__name__} for argument {i}, not a tensor or None")
+                raise GraphStructureError(
+                    f"{name} returned {type(value).__name__} for argument {i}, not a tensor or None"
+                )
             _check_shape(value, self.shapes[k], i, name)
             result.append(wrap(_core(), value._data, value._line) if value._line is not None else value._data)
         return tuple(result)

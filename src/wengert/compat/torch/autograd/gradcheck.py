@@ -236,7 +236,7 @@ def _check_inputs(check: _Check) -> None:
         data = np.asarray(check.inputs[i]._data)
         if data.dtype not in (np.float64, np.complex128):
             warnings.warn(
-                f"gradcheck: input {i} is {check.inputs[i].dtype!r}; differences are only good enough in double precision",
+                f"gradcheck: input {i} is {check.inputs[i].dtype!r}; differences are good enough in double precision",
                 UserWarning,
                 stacklevel=user_level(),
             )
@@ -293,7 +293,8 @@ def _compare(
         n, a = numeric[k], found[k]
         if fast and n.size:
             random = creation.default_generator().random
-            u, v = random.standard_normal(n.shape[1]), random.standard_normal(n.shape[0])
+            u: Any = random.standard_normal(n.shape[1])
+            v: Any = random.standard_normal(n.shape[0])
             u, v = u / np.linalg.norm(u), v / np.linalg.norm(v)
             good = np.allclose(v @ a @ u, v @ n @ u, rtol, atol * np.abs(u).sum() * np.abs(v).sum())
         else:
@@ -335,7 +336,9 @@ def _check_dtypes(check: _Check, outs: Sequence[Any], smooth: Sequence[int]) -> 
     for o in smooth:
         for g, i in zip(check.pull(outs[o], np.ones_like(np.asarray(outs[o]._data))), check.varied, strict=True):
             if g is not None and g.dtype != check.inputs[i].dtype:
-                raise GradcheckError(f"the gradient by input {i} is {g.dtype!r}, but the input is {check.inputs[i].dtype!r}")
+                raise GradcheckError(
+                    f"the gradient by input {i} is {g.dtype!r}, but the input is {check.inputs[i].dtype!r}"
+                )
 
 
 def _check_undefined(check: _Check, smooth: Sequence[int]) -> None:
@@ -369,7 +372,7 @@ def _check_batched(check: _Check, outs: Sequence[Any], smooth: Sequence[int]) ->
         for k, i in enumerate(check.varied):
             one_by_one = [_real_of(check.pull(outs[o], seed)[k], check.inputs[i]) for seed in seeds]
             batched = np.zeros(0) if at_once[k] is None else np.asarray(at_once[k]._data)
-            have = [_flat(row) for row in batched] if at_once[k] is not None else one_by_one
+            have = [_flat(np.asarray(row)) for row in batched] if at_once[k] is not None else one_by_one
             if not np.allclose(np.stack(have), np.stack(one_by_one)):
                 raise GradcheckError(f"batched gradients of output {o} by input {i} differ from those one by one")
 
@@ -383,7 +386,9 @@ def _check_batched_forward(check: _Check, outs: Sequence[Any], smooth: Sequence[
 
         def push(tangent: Any, i: int = i, data: np.ndarray = data) -> Any:
             def of_one(x: Any) -> Any:
-                changed = [x if k == i else y.detach() if isinstance(y, Tensor) else y for k, y in enumerate(check.inputs)]
+                changed = [
+                    x if k == i else y.detach() if isinstance(y, Tensor) else y for k, y in enumerate(check.inputs)
+                ]
                 return tuple(check.outputs(changed)[o] for o in smooth)
 
             return jvp(of_one, (wrap(Tensor.family, data),), (tangent,))[1]
@@ -445,7 +450,9 @@ def gradgradcheck(
     def gradients(*values: Any) -> tuple[Any, ...]:
         mine, cotangents = values[: len(given)], values[len(given) :]
         mine = tuple(
-            x.requires_grad_() if isinstance(x, Tensor) and isinstance(y, Tensor) and y.requires_grad and not x.requires_grad else x
+            x.requires_grad_()
+            if isinstance(x, Tensor) and isinstance(y, Tensor) and y.requires_grad and not x.requires_grad
+            else x
             for x, y in zip(mine, given, strict=True)
         )
         from ..modes import enable_grad

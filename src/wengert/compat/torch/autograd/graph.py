@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from ....errors import ArgumentError, GraphError, user_line
-from .. import tensor as _tensor
 from ..graph import GradientEdge, MultiHook, Node, RemovableHandle, add_multi_hook
 from ..missing import missing
 from ..modes import Mode
+from ..state import mutation_allowed
+from ..storage import mark_edited, root_of
 
 __getattr__ = missing("torch.autograd.graph")
 
@@ -29,7 +30,9 @@ def get_gradient_edge(tensor: Any) -> GradientEdge:
     Raises GraphError if it does not require a gradient.
     """
     if not tensor.requires_grad:
-        raise GraphError("it is not possible to get the gradient edge of a tensor that does not require gradients", where=user_line())
+        raise GraphError(
+            "it is not possible to get the gradient edge of a tensor that does not require gradients", where=user_line()
+        )
     return GradientEdge(Node(tensor._line), 0)
 
 
@@ -53,25 +56,27 @@ def register_multi_grad_hook(tensors: Sequence[Any], fn: Any, *, mode: str = "al
         raise ArgumentError(f"register_multi_grad_hook: mode is 'all' or 'any', not {mode!r}")
     for i, tensor in enumerate(tensors):
         if not tensor.requires_grad:
-            raise GraphError(f"cannot register a hook on tensor {i}, which does not require gradient", where=user_line())
+            raise GraphError(
+                f"cannot register a hook on tensor {i}, which does not require gradient", where=user_line()
+            )
     return add_multi_hook(MultiHook(fn, [tensor._line for tensor in tensors], mode == "any"))
 
 
 def increment_version(tensor: Any) -> None:
     """Say that tensors were changed by means that are not seen."""
     for one in tensor if isinstance(tensor, list | tuple) else (tensor,):
-        root = _tensor.root_of(one)
+        root = root_of(one)
         root._writes = root._writes + 1
-        _tensor.mark_edited(root, root._writes - 1)
+        mark_edited(root, root._writes - 1)
 
 
 class allow_mutation_on_saved_tensors(Mode):
     """Values that were saved for a gradient may be changed in place: the gradient is that of the values saved."""
 
     def _enter(self) -> Any:
-        if _tensor.mutation_allowed.get():
+        if mutation_allowed.get():
             raise GraphError("allow_mutation_on_saved_tensors contexts cannot be nested", where=user_line())
-        return _tensor.mutation_allowed.set(True)
+        return mutation_allowed.set(True)
 
     def _exit(self, token: Any) -> None:
-        _tensor.mutation_allowed.reset(token)
+        mutation_allowed.reset(token)

@@ -13,9 +13,9 @@ from .. import elementwise as f
 from .. import reductions as r
 from ..missing import missing
 from ..naming import node
+from ..operators import as_tensor
 from ..ordering import gather
 from ..products import matmul
-from ..tensor import as_tensor
 
 __getattr__ = missing("torch.nn.functional")
 
@@ -221,7 +221,8 @@ def nll_loss(input: Any, target: Any, weight: Any = None, ignore_index: int = -1
     axis = 0 if x.ndim == 1 else 1
     if tuple(y.shape) != tuple(n for i, n in enumerate(x.shape) if i != axis):
         raise GraphShapeError(
-            f"nll_loss: the target has shape {tuple(y.shape)}, but the input has shape {tuple(x.shape)}", where=user_line()
+            f"nll_loss: the target has shape {tuple(y.shape)}, but the input has shape {tuple(x.shape)}",
+            where=user_line(),
         )
     kept = np.not_equal(y, ignore_index)
     classes = f.where(kept, y, 0)
@@ -280,7 +281,9 @@ def kl_div(input: Any, target: Any, reduction: str = "mean", log_target: bool = 
     return _reduce(loss, reduction, "kl_div")
 
 
-def poisson_nll_loss(input: Any, target: Any, log_input: bool = True, reduction: str = "mean", eps: float = 1e-8) -> Any:
+def poisson_nll_loss(
+    input: Any, target: Any, log_input: bool = True, reduction: str = "mean", eps: float = 1e-8
+) -> Any:
     """Return the negative Poisson log-likelihood without its constant."""
     x, y = as_tensor(input), as_tensor(target)
     return _reduce(f.exp(x) - y * x if log_input else x - y * f.log(x + eps), reduction, "poisson_nll_loss")

@@ -20,12 +20,15 @@ class Parameter(Tensor):
     """A leaf that requires a gradient and belongs to a module."""
 
     def __new__(cls, data: Any = None, requires_grad: bool = True) -> Parameter:
-        values = np.zeros(0, np.float32) if data is None else np.asarray(data._data if isinstance(data, Traced) else data)
+        """Make a parameter of the values' own dtype."""
+        values = (
+            np.zeros(0, np.float32) if data is None else np.asarray(data._data if isinstance(data, Traced) else data)
+        )
         made = wrap(_Raw, values)
         made.__class__ = cls
         if requires_grad:
             made.requires_grad_()
-        return made  # type: ignore[no-any-return]
+        return made
 
     def __init__(self, data: Any = None, requires_grad: bool = True) -> None:
         pass  # made in __new__, so that the base's conversion to the default dtype does not happen
@@ -53,7 +56,9 @@ class Module:
     def __setattr__(self, name: str, value: Any) -> None:
         tables = self.__dict__
         if isinstance(value, Parameter | Module) and "_parameters" not in tables:
-            raise StructureError(f"cannot assign {name!r} before Module.__init__() was called", hint="super().__init__() first")
+            raise StructureError(
+                f"cannot assign {name!r} before Module.__init__() was called", hint="super().__init__() first"
+            )
         if isinstance(value, Parameter):
             tables["_parameters"][name] = value
         elif isinstance(value, Module):
@@ -85,6 +90,7 @@ class Module:
         raise MissingName(f"{type(self).__name__} does not define forward()")
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Compute the result."""
         return self.forward(*args, **kwargs)
 
     # ------------------------------------------------------------ walking
@@ -140,7 +146,8 @@ class Module:
         own = dict((*self.named_parameters(), *self.named_buffers()))
         if strict and set(own) != set(state_dict):
             raise ArgumentError(
-                f"load_state_dict: missing {sorted(set(own) - set(state_dict))}, unknown {sorted(set(state_dict) - set(own))}"
+                f"load_state_dict: missing {sorted(set(own) - set(state_dict))}, "
+                f"unknown {sorted(set(state_dict) - set(own))}"
             )
         for name, value in state_dict.items():
             if name in own:
@@ -204,7 +211,8 @@ class Module:
                     places[f"{prefix}.{name}" if prefix else name] = (table, name)
         if strict and set(places) != set(given):
             raise GraphArgumentError(
-                f"functional_call: missing {sorted(set(places) - set(given))}, unknown {sorted(set(given) - set(places))}"
+                f"functional_call: missing {sorted(set(places) - set(given))}, "
+                f"unknown {sorted(set(given) - set(places))}"
             )
         before = {key: table[name] for key, (table, name) in places.items()}
         shared = {id(before[key]): value for key, value in given.items() if key in before}
@@ -230,7 +238,9 @@ class Module:
 class Linear(Module):
     """`x @ weight.T + bias`, started as in PyTorch from uniform numbers within 1/sqrt(in_features)."""
 
-    def __init__(self, in_features: int, out_features: int, bias: bool = True, device: Any = None, dtype: Any = None) -> None:
+    def __init__(
+        self, in_features: int, out_features: int, bias: bool = True, device: Any = None, dtype: Any = None
+    ) -> None:
         super().__init__()
         self.in_features, self.out_features = in_features, out_features
         bound = 1 / math.sqrt(in_features) if in_features else 0.0
@@ -240,7 +250,7 @@ class Linear(Module):
         else:
             self.register_parameter("bias", None)
 
-    def forward(self, input: Any) -> Any:  # type: ignore[override]
+    def forward(self, input: Any) -> Any:
         """Return the product."""
         return F.linear(input, self.weight, self.bias)
 
@@ -254,11 +264,15 @@ class Sequential(Module):
 
     def __init__(self, *args: Any) -> None:
         super().__init__()
-        named = args[0].items() if len(args) == 1 and isinstance(args[0], OrderedDict) else ((str(i), m) for i, m in enumerate(args))
+        named = (
+            args[0].items()
+            if len(args) == 1 and isinstance(args[0], OrderedDict)
+            else ((str(i), m) for i, m in enumerate(args))
+        )
         for name, module in named:
             self._modules[name] = module
 
-    def forward(self, input: Any) -> Any:  # type: ignore[override]
+    def forward(self, input: Any) -> Any:
         """Apply the modules."""
         for module in self._modules.values():
             input = module(input)
@@ -312,7 +326,7 @@ class Flatten(Module):
         super().__init__()
         self.start_dim, self.end_dim = start_dim, end_dim
 
-    def forward(self, input: Any) -> Any:  # type: ignore[override]
+    def forward(self, input: Any) -> Any:
         """Flatten."""
         return input.flatten(self.start_dim, self.end_dim)
 
@@ -324,7 +338,7 @@ class Flatten(Module):
 class Identity(Module):
     """The input itself."""
 
-    def forward(self, input: Any) -> Any:  # type: ignore[override]
+    def forward(self, input: Any) -> Any:
         """Return the input."""
         return input
 
@@ -336,7 +350,7 @@ class Dropout(Module):
         super().__init__()
         self.p = p
 
-    def forward(self, input: Any) -> Any:  # type: ignore[override]
+    def forward(self, input: Any) -> Any:
         """Drop."""
         return F.dropout(input, self.p, self.training)
 
@@ -355,7 +369,7 @@ class LayerNorm(Module):
         self.weight = Parameter(creation.ones(self.normalized_shape))
         self.bias = Parameter(creation.zeros(self.normalized_shape))
 
-    def forward(self, input: Any) -> Any:  # type: ignore[override]
+    def forward(self, input: Any) -> Any:
         """Normalise."""
         return F.layer_norm(input, self.normalized_shape, self.weight, self.bias, self.eps)
 
@@ -374,7 +388,16 @@ def _activation(name: str, function: Any, *defaults: tuple[str, Any]) -> type[Mo
     def extra_repr(self: Any) -> str:
         return ", ".join(f"{key}={value}" for key, value in self.settings.items())
 
-    return type(name, (Module,), {"__init__": init, "forward": forward, "extra_repr": extra_repr, "__doc__": f"`functional.{function.__name__}` as a module."})
+    return type(
+        name,
+        (Module,),
+        {
+            "__init__": init,
+            "forward": forward,
+            "extra_repr": extra_repr,
+            "__doc__": f"`functional.{function.__name__}` as a module.",
+        },
+    )
 
 
 ReLU = _activation("ReLU", F.relu)
@@ -404,7 +427,11 @@ def _loss(name: str, function: Any, *settings: tuple[str, Any]) -> type[Module]:
     def forward(self: Any, input: Any, target: Any) -> Any:
         return function(input, target, **self.settings)
 
-    return type(name, (Module,), {"__init__": init, "forward": forward, "__doc__": f"`functional.{function.__name__}` as a module."})
+    return type(
+        name,
+        (Module,),
+        {"__init__": init, "forward": forward, "__doc__": f"`functional.{function.__name__}` as a module."},
+    )
 
 
 MSELoss = _loss("MSELoss", F.mse_loss, ("reduction", "mean"))
@@ -414,5 +441,7 @@ HuberLoss = _loss("HuberLoss", F.huber_loss, ("reduction", "mean"), ("delta", 1.
 CrossEntropyLoss = _loss("CrossEntropyLoss", F.cross_entropy, ("weight", None), ("reduction", "mean"))
 NLLLoss = _loss("NLLLoss", F.nll_loss, ("weight", None), ("reduction", "mean"))
 BCELoss = _loss("BCELoss", F.binary_cross_entropy, ("weight", None), ("reduction", "mean"))
-BCEWithLogitsLoss = _loss("BCEWithLogitsLoss", F.binary_cross_entropy_with_logits, ("weight", None), ("reduction", "mean"))
+BCEWithLogitsLoss = _loss(
+    "BCEWithLogitsLoss", F.binary_cross_entropy_with_logits, ("weight", None), ("reduction", "mean")
+)
 KLDivLoss = _loss("KLDivLoss", F.kl_div, ("reduction", "mean"))

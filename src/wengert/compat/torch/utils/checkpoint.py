@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import Any
-
 
 from .... import tree
 from ....errors import ArgumentError, GraphError, user_line
@@ -69,7 +69,7 @@ class _Frame(Recomputed):
                     where=user_line(),
                     hint="determinism_check='none' if that is meant",
                 )
-            if old.values is self:  # type: ignore[comparison-overlap]
+            if old.values is self:
                 old.values, old.out = new.values, new.out
 
 
@@ -172,6 +172,6 @@ def checkpoint_sequential(functions: Sequence[Any], segments: int, input: Any, *
 
         return call
 
-    for first, last in zip(bounds[:-1], bounds[1:]):
+    for first, last in pairwise(bounds):
         input = checkpoint(run(first, last), input, **options)
     return input

@@ -1,0 +1,146 @@
+"""Where NumPy admits no tensor it still carries objects: `np.array([x0, x1])`, `np.vectorize`, `np.r_`, lists."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import wengert as wg
+
+from .test_calls import differences
+
+X = np.array([0.3, 1.2, 2.0])
+
+
+def _filled(x: Any) -> Any:
+    y = np.array([x[0], 0, 0])
+    y[1] = x[1] * y[0]
+    y[2] += y[1]
+    y += x
+    return y
+
+
+def _rotation(x: Any) -> Any:
+    r = np.array([[np.cos(x[0]), -np.sin(x[0]), 0], [np.sin(x[0]), np.cos(x[0]), 0], [0, 0, 1]])
+    t = r @ np.array([[1, 0, x[1]], [0, 1, 0], [0, 0, 1.0]]) @ r.T
+    return t[:2, 2] * np.linalg.norm(t[0]) + np.exp(t[1, :2]).sum()
+
+
+def _into_a_buffer(x: Any) -> Any:
+    y = np.zeros_like(x)
+    y[:2] = np.array([x[0] * x[1], x[2]])
+    return y * y
+
+
+def _two_lines(x: Any) -> Any:
+    # fmt: off
+    return np.array(
+        [x[:2] * x[0], x[1:]]
+    )
+    # fmt: on
+
+
+CODE: dict[str, Callable[[Any], Any]] = {
+    "array of numbers": lambda x: np.array([x[0] * x[1], x[1] ** 2, 3.0]),
+    "array of rows": lambda x: np.array([x[:2] * x[0], x[1:]]),
+    "array of rows over two lines": _two_lines,
+    "nested": lambda x: np.array([[x[0], x[1]], [x[2], 1.0]]).T,
+    "meets a tensor": lambda x: np.array([x[0], x[1]]) * x[:2] + x[1:] / np.array([x[0], x[1]]),
+    "meets a tensor in a product": lambda x: x[:2] @ np.array([[x[0], x[1]], [1.0, x[2]]]),
+    "filled like a plain array": _filled,
+    "rotation": _rotation,
+    "written to a buffer": _into_a_buffer,
+    "vectorize": lambda x: np.vectorize(lambda t: t * t if t > 1 else -t)(x),
+    "vectorize of two": lambda x: np.vectorize(lambda t, s: t * s)(x, x[::-1]),
+    "r_": lambda x: np.r_[x[0] ** 2, x[1:], 1.0],
+    "c_": lambda x: np.c_[x, x**2],
+    "full": lambda x: np.full((2, 2), x[0] ** 2),
+    "sum and dot of lists": lambda x: np.sum([x[0], x[1] * 2]) * np.dot([x[0], 1.0], [x[1], x[2]]),
+    "max of a list": lambda x: np.max([x[0], x[1] ** 2]) * np.min([x[0], x[2]]),
+    "norm of a list": lambda x: np.linalg.norm([x[0], x[1], 3.0]) * x,
+    "function of a list": lambda x: np.sqrt([x[0], x[1]]),
+    "function of two lists": lambda x: np.arctan2([x[0], x[1]], [x[1], x[2]]) + np.hypot([x[0], x[1]], 2.0),
+    "functions by method": lambda x: np.exp(np.array([x[0]])) + np.tanh(np.array([x[1]])) + np.floor(np.array([x[2] + 0.5])),
+    "rounding": lambda x: np.ceil(np.array([x[0]])) * x[1] + np.trunc(np.array([x[1]])) * x[0],
+    "cumsum": lambda x: np.cumsum(np.array([x[0], x[1] ** 2, x[2]])),
+    "outer": lambda x: np.outer(np.array([x[0], x[1] ** 2]), x),
+    "concatenate": lambda x: np.concatenate([np.array([x[0] ** 2]), x[1:] ** 2]),
+    "insert into a list": lambda x: np.stack([x, np.array([x[2], x[1], x[0]])]),
+    "out= into an object array": lambda x: np.multiply(x, x, out=np.empty(3, object)),
+    "a polynomial's call": lambda x: np.polynomial.Chebyshev([1.0, 2.0, 3.0], domain=[0, 2])(x),
+    "trace and det by hand": lambda x: np.trace(np.array([[x[0], x[1]], [x[1], x[2]]])) * x[0],
+}
+
+
+@pytest.mark.parametrize("name", list(CODE))
+def test_code_as_it_is(name: str) -> None:
+    function = CODE[name]
+    expected = np.asarray(function(X), float)
+    numeric = differences(lambda x: np.asarray(function(x), float), (X,), 0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for mode in ("forward", "reverse"):
+            found = wg.jacobian(function, mode=mode)(X)
+            assert found.dtype == np.float64
+            np.testing.assert_allclose(found.reshape(-1, 3), numeric, rtol=1e-6, atol=1e-7)
+    value = wg.vjp(function, X)[0]
+    assert value.dtype == np.float64
+    np.testing.assert_allclose(value, expected, rtol=1e-13)
+    second = differences(wg.jacobian(function), (X,), 0)
+    np.testing.assert_allclose(wg.jacobian(wg.jacobian(function))(X).reshape(-1, 3), second, rtol=1e-6, atol=1e-7)
+
+
+def test_outside_of_a_recording_the_array_is_plain() -> None:
+    x = wg.Tensor(X)
+    assert np.array([x[0], x[1]]).dtype == np.float64
+    assert np.asarray(x).dtype == np.float64
+
+
+def test_inside_vmap() -> None:
+    found = wg.vmap(lambda x: np.array([x[0] * x[1], x[2]]))(np.stack([X, X + 1]))
+    np.testing.assert_allclose(found, [[0.36, 2.0], [1.3 * 2.2, 3.0]])
+
+
+def test_what_does_not_take_objects_says_so() -> None:
+    def with_a_note(function: Any, error: type[Exception], match: str) -> None:
+        with pytest.raises(error, match=match) as caught:
+            wg.jacobian(function)(X)
+        assert any("np.stack" in note for note in caught.value.__notes__)
+
+    with_a_note(lambda x: np.linalg.solve(np.array([[x[0], 1.0], [0.5, x[1]]]), np.ones(2)), TypeError, "dtype")
+    with_a_note(lambda x: np.isnan(np.array([x[0], x[1]])), TypeError, "isnan")
+
+
+def test_where_numbers_are_demanded_the_trace_would_be_lost() -> None:
+    for function in (
+        lambda x: np.array([x[0], x[1]], dtype=float),
+        lambda x: np.array([x[0], x[1]]).astype(float),
+        lambda x: np.asarray(x),
+        lambda x: np.array(x),
+        lambda x: np.mean([x[0], x[1]]),
+        lambda x: np.vectorize(lambda t: t * t, otypes=[float])(x),
+    ):
+        with pytest.raises(wg.errors.TraceLost):
+            wg.jacobian(function)(X)
+    with pytest.raises(wg.errors.TraceLost, match=r"np.stack\(\[...\]\)"):
+        wg.jacobian(lambda x: np.mean([x[0], x[1]]))(X)
+
+
+def test_many_elements_are_reported() -> None:
+    big = np.linspace(0.0, 1.0, 100)
+    with pytest.warns(wg.errors.LoopWarning, match=r"shape \(100,\) becomes an array of objects"):
+        found = wg.jacobian(lambda x: np.array([x, x * x]))(big)
+    np.testing.assert_allclose(found[1], np.diag(2 * big))
+
+
+def test_elements_answer_only_to_functions_of_numpy() -> None:
+    x = wg.Tensor(2.0)
+    assert float(x.sqrt()) == np.sqrt(2.0)
+    assert float(x.hypot(1.0)) == np.hypot(2.0, 1.0)
+    assert not hasattr(x, "nonsense")
+    with pytest.raises(AttributeError, match="'Tensor' object has no attribute 'nonsense'"):
+        x.nonsense  # noqa: B018

@@ -1,0 +1,168 @@
+"""Every sparse result equals the dense one: random functions, every mode, mixed signs, zeros and NaNs in the values."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import wengert as wg
+from random_functions import random_function
+
+MODES = ("auto", "structured", "forward", "reverse", "columns", "rows", "both")
+
+
+def point(seed: int, kind: str, n: int = 8) -> np.ndarray:
+    rng = np.random.default_rng(seed)
+    x = rng.normal(size=n)
+    if kind == "zeros":
+        x[rng.random(n) < 0.4] = 0.0
+    if kind == "nan":
+        x[int(rng.integers(0, n))] = np.nan
+    return x
+
+
+def dense(function, x):
+    J = wg.jacobian(function)(x)
+    return J.reshape(-1, x.size)
+
+
+@pytest.mark.parametrize("seed", range(3000))
+def test_jacobians_of_random_functions(seed):
+    function = random_function(seed)
+    x = point(seed, ["plain", "zeros"][seed % 2])
+    expected = dense(function, x)
+    for mode in ("auto", MODES[1 + seed % 6]):
+        found = wg.jacobian(function, sparse=True, mode=mode)(x)
+        assert np.allclose(found.toarray(), expected, rtol=1e-10, atol=1e-10), mode
+        assert found.has_sorted_indices
+
+
+@pytest.mark.parametrize("seed", range(20000,22000))
+def test_entries_outside_of_the_pattern_are_zero_at_other_points(seed):
+    function = random_function(seed)
+    plan = wg.plan_jacobian(function, point(seed, "plain"))
+    for k in range(2):
+        x = point(1000 + 7 * seed + k, "zeros" if k else "plain")
+        assert np.allclose(plan(x).toarray(), dense(function, x), rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("seed", range(30000,32000))
+def test_nan_in_the_values_stays_where_it_belongs(seed):
+    """Structured entries are the dense ones, NaN included; a pass may spread a NaN, but never gives a wrong number."""
+    function = random_function(seed)
+    x = point(seed, "nan")
+    with np.errstate(all="ignore"):
+        expected = dense(function, x)
+        for mode in ("auto", "rows", "columns"):
+            found = wg.jacobian(function, sparse=True, mode=mode)(x).toarray()
+            plan = wg.plan_jacobian(function, x, mode=mode)
+            pattern = plan.pattern.toarray()
+            inside = np.where(pattern, expected, 0.0)
+            # where the pattern has no entry a dense pass may give NaN (0 x NaN in a sum); the exact derivative is 0
+            agree = np.isclose(found, inside, rtol=1e-9, atol=1e-9, equal_nan=True)
+            excused = np.isnan(inside) if plan.colours == 0 else np.isnan(inside) | np.isnan(found)
+            assert (agree | excused).all(), mode
+
+
+@pytest.mark.parametrize("seed", range(40000,42000))
+def test_hessians_of_random_functions(seed):
+    function = random_function(seed)
+    scalar = lambda x: np.sum(np.sin(function(x)))
+    x = point(seed, ["plain", "zeros"][seed % 2], 6)
+    expected = wg.hessian(scalar)(x)
+    if not np.isfinite(expected).all():
+        return
+    for mode in ("auto", ("columns", "star", "acyclic", "structured")[seed % 4]):
+        try:
+            found = wg.hessian(scalar, sparse=True, mode=mode)(x)
+        except wg.errors.ArgumentError:
+            assert mode == "structured"
+            continue
+        assert np.allclose(found.toarray(), expected, rtol=1e-8, atol=1e-8), mode
+
+
+def test_a_cut_branch_with_an_infinite_slope_gives_zero():
+    f = lambda x: np.where(x > 0, np.sqrt(x), 0.0) * x[::-1]
+    x = np.array([0.0, 4.0, 0.0, 9.0])
+    for mode in MODES:
+        found = wg.jacobian(f, sparse=True, mode=mode)(x).toarray()
+        assert np.array_equal(found, wg.jacobian(f)(x)), mode
+        assert np.isfinite(found).all()
+
+
+def test_a_bare_infinite_slope_stays_infinite():
+    J = wg.jacobian(np.sqrt, sparse=True)(np.array([0.0, 4.0]))
+    assert np.array_equal(J.toarray(), [[np.inf, 0.0], [0.0, 0.25]])
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_dtypes(dtype):
+    x = np.linspace(1, 2, 5).astype(dtype)
+    for mode in ("auto", "columns", "rows"):
+        J = wg.jacobian(lambda x: np.sin(x[1:]) * x[:-1], sparse=True, mode=mode)(x)
+        assert J.dtype == dtype
+        assert np.allclose(J.toarray(), wg.jacobian(lambda x: np.sin(x[1:]) * x[:-1])(x), rtol=1e-5)
+
+
+def test_integers_become_float64():
+    J = wg.jacobian(lambda x: x**2, sparse=True)(np.array([1, 2, 3]))
+    assert J.dtype == np.float64 and np.array_equal(J.diagonal(), [2.0, 4.0, 6.0])
+
+
+def test_complex_numbers_have_the_conventions_of_dense_jacobians():
+    z = np.array([1.0 + 2.0j, -0.5 + 0.1j, 2.0])
+    for f in (lambda z: z[1:] * z[:-1] ** 2, lambda z: np.real(z[1:] * z[:-1]), np.conj):
+        assert np.allclose(wg.jacobian(f, sparse=True)(z).toarray(), wg.jacobian(f)(z))
+
+
+def test_structures_in_and_out():
+    def f(p, q):
+        return {"a": p["x"] * q, "b": np.sum(p["y"]) * q[:2]}
+
+    p, q = {"x": np.arange(3.0), "y": np.arange(2.0)}, np.array([1.0, 2.0, 3.0])
+    sparse = wg.jacobian(f, argnums=(0, 1), sparse=True)(p, q)
+    full = wg.jacobian(f, argnums=(0, 1))(p, q)
+    for out in "ab":
+        assert np.array_equal(sparse[out][1].toarray(), full[out][1])
+        for name in "xy":
+            assert np.array_equal(sparse[out][0][name].toarray(), full[out][0][name])
+    H = wg.hessian(lambda p, q: np.sum(p * p * q), argnums=(0, 1), sparse=True)(q, q)
+    assert np.array_equal(H[0][1].toarray(), np.diag(2 * q))
+
+
+def test_auxiliary_data_and_values():
+    f = lambda x: (x**2, {"note": x[0]})
+    J, aux = wg.jacobian(f, has_aux=True, sparse=True)(np.array([3.0, 4.0]))
+    assert np.array_equal(J.diagonal(), [6.0, 8.0]) and float(aux["note"]) == 3.0
+    value, J = wg.value_and_jacobian(lambda x: x**2, sparse=True)(np.array([3.0, 4.0]))
+    assert np.array_equal(value, [9.0, 16.0]) and np.array_equal(J.diagonal(), [6.0, 8.0])
+    value, gradient, H = wg.value_grad_and_hessian(lambda x: np.sum(x**3), sparse=True)(np.array([1.0, 2.0]))
+    assert float(value) == 9.0 and np.array_equal(gradient, [3.0, 12.0]) and np.array_equal(H.diagonal(), [6.0, 12.0])
+
+
+def test_automatic_choice_between_sparse_and_dense():
+    small = wg.jacobian(lambda x: x**2, sparse="auto")(np.ones(5))
+    assert isinstance(small, np.ndarray) and small.shape == (5, 5)
+    large = wg.jacobian(lambda x: x**2, sparse="auto")(np.ones(500))
+    assert large.shape == (500, 500) and large.nnz == 500
+    full = wg.jacobian(lambda x: np.cumsum(x) ** 2, sparse="auto")(np.ones(200))
+    assert isinstance(full, np.ndarray)
+
+
+def test_the_function_runs_once_per_call():
+    calls = []
+
+    def f(x):
+        calls.append(1)
+        return np.sin(x[1:]) * x[:-1]
+
+    J = wg.jacobian(f, sparse=True)
+    for k in range(4):
+        J(np.full(6, 0.1 * k))
+    assert len(calls) == 4
+
+
+def test_empty_arrays():
+    assert wg.jacobian(lambda x: x**2, sparse=True)(np.zeros(0)).shape == (0, 0)
+    assert wg.jacobian(lambda x: np.zeros(3), sparse=True)(np.ones(2)).nnz == 0
+    assert wg.jacobian(lambda x: x[:0], sparse=True)(np.ones(2)).shape == (0, 2)
