@@ -50,6 +50,53 @@ _GENERAL = (
 )
 
 
+_SPARSE = "a method of a sparse matrix"
+
+
+def scipy_caller() -> str | None:
+    """Return what to use instead of the function of SciPy's that is running, None if none is."""
+    import importlib
+
+    found: tuple[str, str, str] | None = None
+    frame = sys._getframe(1)
+    while frame is not None:
+        module = frame.f_globals.get("__name__", "")
+        if module.startswith("scipy."):
+            folders = module.split(".")[1:]
+            folder = "sparse.linalg" if folders[:2] == ["sparse", "linalg"] else folders[0]
+            me = frame.f_locals.get("self")
+            me = getattr(me, "dist", me)
+            kind, method = "", frame.f_code.co_name
+            public = sys.modules.get(f"scipy.{folder}")
+            if folder == "stats" and me is not None:
+                name = getattr(me, "name", "")  # a frozen distribution holds a copy of the public one
+                known = (n for n, value in vars(public).items() if value is me or (n == name and type(value) is type(me)))
+                kind = next((f"{n}." for n in known), "")
+            if folder == "sparse" and me is not None and method != "__init__":
+                kind, method = "", _SPARSE
+            elif not kind and me is not None:
+                kinds = (c.__name__ for c in type(me).__mro__)
+                method = next((name for name in kinds if hasattr(public, name)), "")
+            if method == _SPARSE or hasattr(public, (kind + method).split(".")[0]):
+                found = folder, kind, method
+        elif module.partition(".")[0] not in ("wengert", "numpy", "functools", "contextlib"):
+            break  # the user's own line: what calls it is none of ours
+        frame = frame.f_back  # type: ignore[assignment]
+    if found is None:
+        return None
+    folder, kind, method = found
+    if method == _SPARSE:
+        return "A @ x or x @ A, which take tensors (other operations of a sparse matrix do not), or A.toarray()"
+    name = f"{folder}.{kind}{method}"
+    try:
+        face = vars(importlib.import_module(f"wengert.scipy.{folder}"))
+    except ImportError:
+        face = {}
+    if (kind + method).split(".")[0] in face:
+        return f"wengert.scipy.{name} instead of scipy.{name} (SciPy's own admits no tensor)"
+    return f"wengert.custom_vjp for scipy.{name}, which has no rule here, or x.numpy() if no derivative is wanted"
+
+
 def advice(where: str) -> str:
     """Return one line to try, for a user line as `errors.user_line` gives it."""
     frame = sys._getframe(1)
@@ -57,6 +104,9 @@ def advice(where: str) -> str:
         if "numpy" in frame.f_code.co_filename and frame.f_code.co_name in _NUMPY_FRAMES:
             return _NUMPY_FRAMES[frame.f_code.co_name]
         frame = frame.f_back  # type: ignore[assignment]
+    named = scipy_caller()
+    if named is not None:
+        return named
     source = where.split(": ", 1)[1] if ": " in where else ""
     for pattern, hint in _LINES:
         found = pattern.search(source)

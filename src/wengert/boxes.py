@@ -53,6 +53,7 @@ def unboxed(value: Any) -> Any:
 
 _ELEMENTWISE = frozenset(("_vectorize_call", "_vectorize_call_with_signature", "_get_ufunc_and_otypes", "mapdomain"))
 _LIST_LITERAL = re.compile(r"\barray\(\s*(?:[\[(]|$)")
+_METHOD_DOT = re.compile(r"\.dot\(")
 _MANY = 64
 
 
@@ -60,18 +61,27 @@ def may_be_boxed(x: Any, dtype: Any) -> bool:
     """Whether a tracked tensor that is asked for an array may give one of objects.
 
     One without axes may: it is an element of `np.array([x0, x1])`, or will be an object array all by itself. One with
-    axes may where it is a row of a list in the user's source, or where NumPy's own code goes by elements anyhow
-    (`np.vectorize`, `np.r_`, `np.c_`, calls of `numpy.polynomial` objects). A bare `np.asarray(x)` may not.
+    axes may where it is a row of a list in the user's source, the argument of a plain array's method `dot`, or where
+    NumPy's own code goes by elements anyhow (`np.vectorize`, `np.r_`, `np.c_`, calls of `numpy.polynomial` objects).
+    A bare `np.asarray(x)` may not.
     """
     if not x.shape:
         return True
-    if dtype is None and not _asked_by_looping_code() and not _LIST_LITERAL.search(user_line().partition(": ")[2]):
-        return False
-    if x.size > _MANY:
+    slow = ""
+    if dtype is None and not _asked_by_looping_code():
+        source = user_line().partition(": ")[2]
+        if _METHOD_DOT.search(source):
+            slow = "A @ x or np.dot(A, x) instead of A.dot(x)"
+        elif not _LIST_LITERAL.search(source):
+            return False
+    if slow or x.size > _MANY:
         warnings.warn(
-            f"a tracked tensor of shape {x.shape} becomes an array of objects, element by element, which is slow: "
-            "np.stack([...]) or np.array([...], like=x) instead of np.array([...]), wengert.numpy.vectorize and "
-            "wengert.numpy.polynomial.evaluate instead of NumPy's own",
+            f"a tracked tensor of shape {x.shape} becomes an array of objects, element by element, which is slow. Try: "
+            + (
+                slow
+                or "np.stack([...]) or np.array([...], like=x) instead of np.array([...]); wengert.numpy.vectorize and "
+                "wengert.numpy.polynomial.evaluate instead of NumPy's own"
+            ),
             LoopWarning,
             stacklevel=3,
         )

@@ -71,7 +71,7 @@ class Program:
         Value numbers.
     """
 
-    __slots__ = ("_compiled", "_key", "captures", "inputs", "outputs", "steps")
+    __slots__ = ("_compiled", "_key", "_runner", "captures", "inputs", "outputs", "steps")
 
     def __init__(
         self, inputs: Sequence[Slot], captures: Sequence[Any], steps: Sequence[Step], outputs: Sequence[int]
@@ -82,6 +82,7 @@ class Program:
         self.outputs = tuple(outputs)
         self._key: Any = None
         self._compiled: Any = None
+        self._runner: Any = None
 
     # ------------------------------------------------------------ structure
 

@@ -152,6 +152,7 @@ CLOSED = object()
 # Lines of this recorder are live wherever recording is on at all: leaves that ask to be tracked without any
 # window around them (`requires_grad` in the torch spelling).
 AMBIENT = Recorder()
+AMBIENT.session.depth = -1  # outside of every window
 # Lines of abstract tensors. They belong to the trace that made them, not to a context.
 ABSTRACT = Session(CLOSED)
 
@@ -339,9 +340,10 @@ def live_line(tensor: Traced, recorder: Recorder | None) -> Line | None:
     if line is None or recorder is None:
         return None
     live_in = line.session.live_in
-    if live_in is recorder or live_in is AMBIENT:
+    if live_in is recorder:
         return line
-    return recorder.find(tensor) if recorder.watched else None
+    found = recorder.find(tensor) if recorder.watched else None
+    return line if found is None and live_in is AMBIENT else found
 
 
 def is_guarded(tensor: Traced) -> bool:
@@ -400,6 +402,7 @@ def apply(
                         line = None
                     elif live_in is AMBIENT:
                         nested = True
+                        line = (recorder.find(arg) if recorder.watched else None) or line
                     else:
                         line = recorder.find(arg) if recorder.watched else None
                 if line is not None:
@@ -463,7 +466,7 @@ def apply1(primitive: Any, x: Traced) -> Any:
     if line is not None:
         recorder = current()
         live_in = line.session.live_in
-        if live_in is recorder or (live_in is AMBIENT and recorder is not None):
+        if live_in is recorder or (live_in is AMBIENT and recorder is not None and not recorder.watched):
             kept = primitive.kept1 or primitive.what_is_kept1()
             if kept is not DISCRETE:
                 keep, keep_out = kept

@@ -18,6 +18,7 @@ from . import tree
 from .errors import ArgumentError, StructureError, TapeError, unmask, user_level, user_line
 from .primitives.structural import stop_gradient, watch
 from .recording import (
+    AMBIENT,
     CLOSED,
     Line,
     Recorder,
@@ -283,6 +284,8 @@ def _set_line(tensor: Traced, line: Line, recorder: Recorder | None) -> None:
     if isinstance(tensor, Variable):
         return
     own = tensor._line
+    if own is not None and own.session.live_in is AMBIENT:
+        return  # the place where a gradient arrives in the torch spelling; it stays the tensor's
     if own is None or own.session.live_in is CLOSED or is_live(own, recorder):
         tensor._line = line
 

@@ -137,6 +137,17 @@ def test_many_elements_are_reported() -> None:
     np.testing.assert_allclose(found[1], np.diag(2 * big))
 
 
+def test_the_method_dot_of_a_plain_array() -> None:
+    a = np.array([[1.0, 2.0, 3.0], [0.5, -1.0, 2.0]])
+
+    def function(x: Any) -> Any:
+        return a.dot(x) * a.dot(np.outer(x, x)).dot(x)
+
+    with pytest.warns(wg.errors.LoopWarning, match=r"A @ x or np.dot\(A, x\) instead of A.dot\(x\)"):
+        found = wg.jacobian(function)(X)
+    np.testing.assert_allclose(found, differences(function, (X,), 0), rtol=1e-6)
+
+
 def test_elements_answer_only_to_functions_of_numpy() -> None:
     x = wg.Tensor(2.0)
     assert float(x.sqrt()) == np.sqrt(2.0)

@@ -15,7 +15,7 @@ from __future__ import annotations
 import importlib
 import pkgutil
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -37,6 +37,8 @@ class Sample:
         Laws that do not apply here, with the reason.
     order : int
         How many derivatives are checked.
+    shared : tuple of int
+        Arguments that are not batched: the structure of a sparse matrix.
     analytic : bool or None
         Whether a complex step is exact. None: for elementwise primitives, if NumPy's function takes complex numbers.
     """
@@ -47,6 +49,7 @@ class Sample:
     skip: dict[str, str] = field(default_factory=dict)
     order: int = 2
     analytic: bool | None = None
+    shared: tuple[int, ...] = ()
 
 
 @cache
@@ -92,12 +95,10 @@ def generated(primitive: Any, sample: Sample) -> list[tuple[str, Sample]]:
             made.append((f"broadcast {i}", tuple(scalars)))
         column = [x.ravel()[:2].reshape((2, 1)) if j == arrays[0] else x for j, x in enumerate(sample.args)]
         made.append(("column", tuple(column)))
-    variants = [
-        (label, Sample(args, sample.params, sample.reference, sample.skip, sample.order)) for label, args in made
-    ]
+    variants = [(label, replace(sample, args=args)) for label, args in made]
     if takes_complex(primitive) and not any(np.iscomplexobj(x) for x in sample.args):
         args = tuple(_complex(x) if isinstance(x, np.ndarray) and x.dtype.kind == "f" else x for x in sample.args)
-        variants.append(("complex", Sample(args, sample.params, sample.reference, sample.skip, sample.order)))
+        variants.append(("complex", replace(sample, args=args)))
     return variants
 
 

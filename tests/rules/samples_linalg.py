@@ -82,7 +82,9 @@ SAMPLES = {
             ),
         )
     ],
-    "cholesky": [Sample((x,), reference=np.linalg.cholesky) for x in (_positive(), _positive(2), _positive(complex_=True))],
+    "cholesky": [
+        Sample((x,), reference=np.linalg.cholesky) for x in (_positive(), _positive(2), _positive(complex_=True))
+    ],
     "eigh": [
         Sample((_hermitian(),), {"lower": True}, reference=_eigh),
         Sample((_hermitian(2),), {"lower": False}),

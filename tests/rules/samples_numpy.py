@@ -30,6 +30,7 @@ SAMPLES = {
         ),
         Sample((_array(2, 2), _array(3)), reference=lambda a, v: np.stack([np.convolve(x, v) for x in a])),
     ],
+    "root": [Sample((np.array([0.3, 2.0, 1e-3, 40.0]),), reference=np.sqrt)],
     "roots": [
         Sample((np.array([1.0, -6.2, 11.5, -6.1]),), reference=_roots),
         Sample((np.array([2.0, 1.0, 3.0, 1.5]),), reference=_roots),

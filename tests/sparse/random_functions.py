@@ -11,7 +11,7 @@ def _slices(rng, n):
     start = int(rng.integers(0, max(n // 2, 1)))
     stop = int(rng.integers(start + 1, n + 1))
     step = int(rng.choice([1, 1, 2, -1]))
-    return slice(start, stop)[:: 1] if False else (slice(start, stop) if step > 0 else slice(stop - 1, start - 1 if start else None, -1))
+    return slice(start, stop, step) if step > 0 else slice(stop - 1, start - 1 if start else None, -1)
 
 
 ONE = [
@@ -90,7 +90,7 @@ def random_function(seed: int, *, smooth: bool = True) -> Callable:
                 b = values[int(rng.integers(0, len(values)))]
                 if b.shape == a.shape or int(np.prod(b.shape)) == 1:
                     values.append(a * b if rng.random() < 0.5 else a + b)
-                elif b.shape and a.shape and b.shape[-1] == a.shape[-1]:
+                elif min(len(a.shape), len(b.shape)) == 1 and a.shape[-1] == b.shape[-1]:
                     values.append(a + b)
                 else:
                     values.append(a.reshape(-1)[0] * b)

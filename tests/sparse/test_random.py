@@ -26,7 +26,7 @@ def dense(function, x):
     return J.reshape(-1, x.size)
 
 
-@pytest.mark.parametrize("seed", range(3000))
+@pytest.mark.parametrize("seed", range(120))
 def test_jacobians_of_random_functions(seed):
     function = random_function(seed)
     x = point(seed, ["plain", "zeros"][seed % 2])
@@ -37,7 +37,7 @@ def test_jacobians_of_random_functions(seed):
         assert found.has_sorted_indices
 
 
-@pytest.mark.parametrize("seed", range(20000,22000))
+@pytest.mark.parametrize("seed", range(200, 240))
 def test_entries_outside_of_the_pattern_are_zero_at_other_points(seed):
     function = random_function(seed)
     plan = wg.plan_jacobian(function, point(seed, "plain"))
@@ -46,7 +46,7 @@ def test_entries_outside_of_the_pattern_are_zero_at_other_points(seed):
         assert np.allclose(plan(x).toarray(), dense(function, x), rtol=1e-9, atol=1e-9)
 
 
-@pytest.mark.parametrize("seed", range(30000,32000))
+@pytest.mark.parametrize("seed", range(300, 340))
 def test_nan_in_the_values_stays_where_it_belongs(seed):
     """Structured entries are the dense ones, NaN included; a pass may spread a NaN, but never gives a wrong number."""
     function = random_function(seed)
@@ -64,7 +64,7 @@ def test_nan_in_the_values_stays_where_it_belongs(seed):
             assert (agree | excused).all(), mode
 
 
-@pytest.mark.parametrize("seed", range(40000,42000))
+@pytest.mark.parametrize("seed", range(400, 450))
 def test_hessians_of_random_functions(seed):
     function = random_function(seed)
     scalar = lambda x: np.sum(np.sin(function(x)))

@@ -86,7 +86,7 @@ def cond(predicate: Any, true_function: Callable[..., Any], false_function: Call
     predicate: ()   returns: the structure both functions return
 
     With a plain predicate this is a Python branch. With an abstract one, inside `vmap` or a traced body, it is one
-    line; under `vmap` over the predicate both branches run and each sample selects.
+    line; under `vmap` over the predicate each branch runs on the samples that take it.
 
     Parameters
     ----------

@@ -143,11 +143,12 @@ class Recorded:
                         f"{name}: with has_aux=True the function returns a pair (result, aux), "
                         f"not {type(result).__name__}"
                     )
-                result, aux = result
-                self.aux = tree.map_leaves(self._finish_aux, aux)
+                result, self.aux = result
             self.outputs, self.output_tree = tree.flatten(result)
             for out in self.outputs:
                 _check_output(out, name)
+        if has_aux:  # only now is it known what an enclosing derivative still tracks
+            self.aux = tree.map_leaves(self._finish_aux, self.aux)
         self._lines: list[Line] | None = None
         self._session = window.recorder.session
         self._hold = None if window.outermost else Hold(window.recorder.sessions)
@@ -201,7 +202,7 @@ class Recorded:
         """Return the gradient of a single scalar output by each input. Uses the lines up."""
         out = self.outputs[0]
         if not _has_line(out) or self.wrapper is not None:
-            return self.pull_back([np.ones((), out.dtype)])
+            return self.pull_back([np.ones((), _tangent_dtype(out))])
         return self._by_input(gradient(out._line, np.ones((), out.dtype), self.inputs, self._session))
 
     def _by_input(self, found: dict[Line, Any]) -> list[Any]:

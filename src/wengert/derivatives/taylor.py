@@ -105,7 +105,8 @@ def _by_jvp(primitive: Any, order: int, out: Any, args: list[Any], incoming: lis
     parts = [pick(out, position=i) for i in range(_count(out))] if several and with_out else [out]
     values = [i for i in varying if i in read and known(args[i])]
     first = [_first(incoming[i], args[i]) for i in varying]
-    given = [*first, *(args[i] for i in values), *(parts if with_out else ())]
+    moving = [i for i, part in enumerate(parts) if is_inexact(part)] if with_out else []
+    given = [*first, *(args[i] for i in values), *(parts[i] for i in moving)]
 
     def slope(*inputs: Any) -> list[Any]:
         tangents: list[Any] = [None] * len(args)
@@ -114,14 +115,15 @@ def _by_jvp(primitive: Any, order: int, out: Any, args: list[Any], incoming: lis
         inner = list(args)
         for i, value in zip(values, inputs[len(varying) :], strict=False):
             inner[i] = value
-        y = inputs[len(varying) + len(values) :] if with_out else ()
+        y = list(parts)
+        for i, value in zip(moving, inputs[len(varying) + len(values) :], strict=True):
+            y[i] = value
         result = primitive.jvp(tangents, (pack(*y) if several else y[0]) if with_out else out, *inner, **params)
         if isinstance(result, tuple | list) or hasattr(result, "rules"):
             count = _count(out)
             return [result[i] for i in range(count)]
         return [result]
 
-    varying_parts = [i for i, part in enumerate(parts) if is_inexact(part)] if with_out else []
     recorded = Recorded(_Flat(slope), given, {}, range(len(given)), name=primitive.name)
     results: list[list[Any]] = []  # per order, then per result
 
@@ -133,9 +135,9 @@ def _by_jvp(primitive: Any, order: int, out: Any, args: list[Any], incoming: lis
             ]
         for position, i in enumerate(values):
             seeds[recorded.inputs[len(varying) + position]] = list(incoming[i][:count])
-        for position in varying_parts:
+        for position, i in enumerate(moving):
             line = recorded.inputs[len(varying) + len(values) + position]
-            seeds[line] = [results[k][position] for k in range(count)]
+            seeds[line] = [results[k][i] for k in range(count)]
         return {line: s for line, s in seeds.items() if any(c is not None for c in s)}
 
     def outputs(count: int) -> list[Any]:

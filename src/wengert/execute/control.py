@@ -14,6 +14,7 @@ import numpy as np
 
 from ..primitives.base import Primitive, reads_nothing, shape_of
 from ..primitives.elementwise import where
+from ..primitives.indexing import ARRAY, index, index_set
 from ..primitives.structural import pick
 from ..program import Program, Slot, Step
 from ..recording import Traced, apply
@@ -202,7 +203,10 @@ def _cond_batch(size: int, batched: Sequence[bool], selector: Any, *args: Any, b
     if not batched[0]:
         derived, extra = with_common_inputs([batched_for(branch, size, flags) for branch in branches])
         return cond(selector, *args, *extra, branches=derived)
-    # Samples may take different branches: all run, and each sample selects.
+    values = selector._data if isinstance(selector, Traced) else selector
+    if values is not None:
+        return _split_samples(size, flags, np.asarray(values), args, branches)
+    # The choice is not known yet: all branches run, and each sample selects.
     results = []
     for branch in branches:
         outs, which = run_batched(branch, size, args, flags)
@@ -214,6 +218,30 @@ def _cond_batch(size: int, batched: Sequence[bool], selector: Any, *args: Any, b
             mask = np.reshape(is_mine, (size,) + (1,) * (len(shape_of(chosen[i])) - 1))
             chosen[i] = where(mask, results[number][i], chosen[i])
     return pack(*chosen)
+
+
+def _split_samples(
+    size: int, flags: Sequence[bool], selector: np.ndarray, args: Sequence[Any], branches: tuple[Program, ...]
+) -> Any:
+    """Run each branch on the samples that take it: no work is lost, and nothing leaks from a branch not taken."""
+    numbers = np.clip(selector.astype(np.intp), 0, len(branches) - 1)
+    slots = branches[0].output_slots
+    results: list[Any] = [np.zeros((size, *slot.shape), slot.dtype) for slot in slots]
+    for number, branch in enumerate(branches):
+        rows = np.flatnonzero(numbers == number)
+        if len(rows) == 0:
+            continue
+        everyone = len(rows) == size
+        mine = [
+            index(arg, rows, spec=(ARRAY,)) if flag and not everyone else arg
+            for arg, flag in zip(args, flags, strict=True)
+        ]
+        outs, which = run_batched(branch, len(rows), mine, flags)
+        outs = [broadcast_samples(out, flag, len(rows)) for out, flag in zip(outs, which, strict=True)]
+        if everyone:
+            return pack(*outs)
+        results = [index_set(old, new, rows, spec=(ARRAY,)) for old, new in zip(results, outs, strict=True)]
+    return pack(*results)
 
 
 cond = Primitive(

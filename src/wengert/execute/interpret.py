@@ -1,16 +1,19 @@
 """Run a Program line by line. With tensors among the values, what runs is recorded as usual.
 
-With plain arrays the Program is turned into one Python function once, which frees each value after its last use.
+With plain arrays the Program is turned into one Python function once, which frees each value after its last use; one that
+runs often becomes machine code (see `native.hot`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..recording import Traced, apply
+from .native.hot import Runner
 
 if TYPE_CHECKING:
     from ..program import Program
@@ -22,11 +25,22 @@ def run(program: Program, args: Sequence[Any], captures: Sequence[Any]) -> tuple
     for value in values:
         if isinstance(value, Traced):
             return _run_traced(program, values)
+    runner = program._runner
+    if runner is None:
+        runner = program._runner = Runner()
+    elif runner.builtin is not None:
+        found = runner.call(values)
+        if found is not None:
+            return found
     function = program._compiled
     if function is None:
         function = program._compiled = compile_numpy(program)
+    start = perf_counter()
     with np.errstate(all="ignore"):
-        return function(*values)
+        result = function(*values)
+    if not runner.closed:
+        runner.note(program, values, perf_counter() - start)
+    return result
 
 
 def _run_traced(program: Program, values: list[Any]) -> tuple[Any, ...]:

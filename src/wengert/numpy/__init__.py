@@ -37,7 +37,7 @@ _DISPATCHED = type(_np.sum)
 
 def __getattr__(name: str) -> object:
     """Whatever else NumPy has under its own name; not a function that would let go of tensors."""
-    if name in _SUBMODULES:
+    if name in _SUBMODULES or name == "special":  # special: where SciPy's array-API mode looks first
         return _import_module("." + name, __name__)
     value = None if name.startswith("_") else getattr(_np, name, None)
     if isinstance(value, _DISPATCHED):

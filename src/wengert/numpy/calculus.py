@@ -180,10 +180,15 @@ def interp(x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None, period
         inside = np.broadcast_to(fp[0], x.shape)
     else:
         k = np.clip(apply(searchsorted, (xp, x), {"side": "right"}) - 1, 0, n - 2)
-        slope = (fp[k + 1] - fp[k]) / (xp[k + 1] - xp[k])
+        slope = (_at(fp, k + 1) - _at(fp, k)) / (_at(xp, k + 1) - _at(xp, k))
         from_knot = k + np.equal(x, xp[-1])  # exact at the last knot as well
-        inside = slope * (x - xp[from_knot]) + fp[from_knot]
+        inside = slope * (x - _at(xp, from_knot)) + _at(fp, from_knot)
     return np.where(np.less(x, xp[0]), left, np.where(np.greater(x, xp[-1]), right, inside))
+
+
+def _at(values: Any, places: Any) -> Any:
+    """Return `values[places]`; the places may be abstract, which a plain array cannot be indexed by."""
+    return p.index(values, places, spec=(p.ARRAY,))
 
 
 @implements(np.unwrap)

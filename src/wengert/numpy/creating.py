@@ -15,6 +15,7 @@ from ..recording import Traced, apply, wrap
 from ..tensor import Tensor
 from ..views import holds_tensor
 from ._register import as_array, implements, to_dtype
+from .shaping import as_lengths
 
 __all__ = [
     "arange",
@@ -180,7 +181,7 @@ def astype(
 def _shape(shape: Any, otherwise: Any) -> tuple[int, ...]:
     if shape is None:
         return shape_of(otherwise)
-    return (int(shape),) if np.ndim(shape) == 0 else tuple(int(n) for n in shape)
+    return as_lengths(shape)
 
 
 def _like(function: Any, fill: Any) -> Any:

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from ..primitives import elementwise as e
 from ..primitives import reduction as p
 from ..primitives.base import normalize_axes, normalize_axis
 from ..recording import apply
@@ -221,8 +222,7 @@ def squares(x: Any) -> Any:
 
 def root(square: Any) -> Any:
     """Square root of a sum of squares: its derivative at 0 is taken to be 0, as that of a norm."""
-    zero = np.equal(square, 0)
-    return np.where(zero, 0, np.sqrt(np.where(zero, 1, square)))
+    return apply(e.root, (square,))
 
 
 # ---------------------------------------------------------------- scans

@@ -64,9 +64,16 @@ def take_slice(x: Any, axis: int, start: int | None, stop: int | None, step: int
     return view(x, p.index, spec=along(axis, (start, stop, step)))
 
 
+def as_lengths(shape: Any) -> tuple[int, ...]:
+    """Return a shape given as one length or as several."""
+    if isinstance(shape, tuple | list):
+        return tuple([int(n) for n in shape])
+    return (int(shape),) if np.ndim(shape) == 0 else tuple(int(n) for n in shape)
+
+
 def _resolve(shape: Any, size: int) -> tuple[int, ...]:
     """Return a new shape with its one unknown length filled in."""
-    shape = (int(shape),) if np.ndim(shape) == 0 else tuple(int(n) for n in shape)
+    shape = as_lengths(shape)
     if -1 in shape:
         known = 1
         for n in shape:
@@ -83,7 +90,7 @@ def _resolve(shape: Any, size: int) -> tuple[int, ...]:
 def reshape(a: Any, /, shape: Any = None, order: Any = "C", *, newshape: Any = None, copy: Any = None) -> Any:
     """Same as `numpy.reshape`."""
     a = as_array(a)
-    shape = _resolve(newshape if shape is None else shape, int(np.prod(a.shape)))
+    shape = _resolve(newshape if shape is None else shape, a.size)
     if copy:
         a = np.copy(a)
     if order == "F" and (a.ndim > 1 or len(shape) > 1):
@@ -95,7 +102,9 @@ def reshape(a: Any, /, shape: Any = None, order: Any = "C", *, newshape: Any = N
 def ravel(a: Any, order: Any = "C") -> Any:
     """Same as `numpy.ravel`."""
     a = as_array(a)
-    return reshape(a, (int(np.prod(a.shape)),), order="F" if order == "F" else "C")
+    if order == "F":
+        return reshape(a, (a.size,), "F")
+    return view(a, p.reshape, shape=(a.size,))
 
 
 @implements(np.transpose, np.permute_dims)
@@ -206,8 +215,7 @@ atleast_3d = _at_least(
 @implements(np.broadcast_to)
 def broadcast_to(array: Any, shape: Any, subok: bool = False) -> Any:
     """Same as `numpy.broadcast_to`."""
-    shape = (int(shape),) if np.ndim(shape) == 0 else tuple(int(n) for n in shape)
-    return p.broadcast_to(as_array(array), shape=shape)
+    return p.broadcast_to(as_array(array), shape=as_lengths(shape))
 
 
 @implements(np.broadcast_arrays)

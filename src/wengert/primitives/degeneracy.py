@@ -19,7 +19,7 @@ import numpy as np
 
 from ..errors import Degenerate, user_line
 from .base import Primitive, broadcast_shape, is_complex, reads_nothing, result_dtype, shape_of
-from .elementwise import align
+from .indexing import broadcast_to
 from .structural import stop_gradient
 
 
@@ -146,14 +146,16 @@ def _quotient_jvp(
     return quotient(total, gap, total, values, what=what, own=own, strict=True)
 
 
-def _quotient_batch(size: int, batched: Sequence[bool], *args: Any, **params: Any) -> Any:
-    *matrices, values = args
-    matrices = align(batched[:3], matrices)
-    if batched[3]:
-        ndim = max(map(len, map(shape_of, matrices)))
-        shape = shape_of(values)
-        values = np.reshape(values, (size,) + (1,) * (ndim - 1 - len(shape)) + shape[1:])
-    return quotient(*matrices, values, **params)
+def _spread(primitive: Any) -> Any:
+    """Batch rule: every argument gets the batch axis."""
+
+    def batch(size: int, batched: Sequence[bool], *args: Any, **params: Any) -> Any:
+        return primitive(
+            *(x if f else broadcast_to(x, shape=(size, *shape_of(x))) for x, f in zip(args, batched, strict=True)),
+            **params,
+        )
+
+    return batch
 
 
 quotient_primitive = Primitive(
@@ -165,7 +167,7 @@ quotient_primitive = Primitive(
     ),
     vjp=_quotient_vjp,
     jvp=_quotient_jvp,
-    batch=_quotient_batch,
+    batch=lambda *args, **params: _spread(quotient_primitive)(*args, **params),
     reads=lambda i, count: {1, 3, "out"},
     family="spectral",
 )
@@ -219,7 +221,7 @@ vanishing_primitive = Primitive(
     abstract=lambda x, reference, what: (shape_of(x), result_dtype(x)),
     vjp=None,
     jvp=None,
-    batch=lambda size, batched, x, reference, what: vanishing_primitive(*align(batched, (x, reference)), what=what),
+    batch=lambda *args, **params: _spread(vanishing_primitive)(*args, **params),
     reads=reads_nothing,
     family="spectral",
 )
@@ -270,13 +272,6 @@ def _same(x: np.ndarray, values: np.ndarray, what: str, strict: bool) -> np.ndar
     return x
 
 
-def _batch_with_values(primitive: Any) -> Any:
-    def batch(size: int, batched: Sequence[bool], x: Any, values: Any, **params: Any) -> Any:
-        return primitive(*align(batched, (x, values)), **params)
-
-    return batch
-
-
 same_on_ties = Primitive(
     "same_on_ties",
     _same,
@@ -288,7 +283,7 @@ same_on_ties = Primitive(
     jvp=lambda tangents, out, x, values, what, strict: (
         None if tangents[0] is None else same_on_ties(tangents[0], values, what=what, strict=True)
     ),
-    batch=lambda *args, **params: _batch_with_values(same_on_ties)(*args, **params),
+    batch=lambda *args, **params: _spread(same_on_ties)(*args, **params),
     reads=lambda i, count: {1},
     family="spectral",
 )
@@ -335,10 +330,7 @@ tied_values = Primitive(
     abstract=lambda m, values, order: (shape_of(m)[:-1], result_dtype(m if order == "any" else real_dtype(m))),
     vjp=_tied_vjp,
     jvp=_tied_jvp,
-    batch=lambda size, batched, m, values, order: tied_values(
-        *(x if f else np.broadcast_to(x, (size, *shape_of(x))) for x, f in zip((m, values), batched, strict=True)),
-        order=order,
-    ),
+    batch=lambda *args, **params: _spread(tied_values)(*args, **params),
     reads=lambda i, count: {1},
     family="spectral",
 )
@@ -416,7 +408,7 @@ off_zero = Primitive(
     jvp=lambda tangents, out, x, values, strict: (
         None if tangents[0] is None else off_zero(tangents[0], values, strict=False)
     ),
-    batch=lambda size, batched, x, values, strict: off_zero(*align(batched, (x, values)), strict=strict),
+    batch=lambda *args, **params: _spread(off_zero)(*args, **params),
     reads=lambda i, count: {1},
     family="spectral",
 )
@@ -425,7 +417,7 @@ off_zero = Primitive(
 
 def _regular(v: np.ndarray, what: str) -> np.ndarray:
     n = v.shape[-1]
-    if n:
+    if v.size:
         sizes = np.linalg.svd(v, compute_uv=False)
         ratio = sizes[..., -1] / sizes[..., 0]
         worst = float(np.min(ratio))

@@ -139,6 +139,9 @@ float_power = elementwise(np.float_power, _power_by_base, _power_by_exponent)
 square = elementwise(np.square, lambda _out, x: 2 * x)
 reciprocal = elementwise(np.reciprocal, lambda out, _x: -out * out)
 sqrt = elementwise(np.sqrt, lambda _out, x: sqrt_slope(x))
+# The square root of a sum of squares: where all of them are 0, every derivative is taken to be 0, as that of a norm.
+root = elementwise(lambda x: np.sqrt(x), lambda out, _x: 0.5 / np.where(out == 0, np.inf, out), name="root")
+root.formula = lambda x: np.sqrt(x)
 cbrt = elementwise(np.cbrt, lambda _out, x: cbrt_slope(x))
 hypot = elementwise(np.hypot, lambda _out, x, y: unit(x, y), lambda _out, x, y: unit(y, x))
 

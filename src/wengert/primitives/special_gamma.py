@@ -217,4 +217,5 @@ for _name, _sign in (("nbdtr", 1.0), ("nbdtrc", -1.0)):
 
 declare("kolmogorov", lambda _out, x: private._kolmogp(x))
 declare("_kolmogp", refused("kolmogorov", "its argument, a second time,"))
+declare("_smirnovp", refused("smirnov", "the number of samples"), refused("smirnov", "its argument, a second time,"))
 declare("smirnov", refused("smirnov", "the number of samples"), lambda _out, n, x: private._smirnovp(n, x))

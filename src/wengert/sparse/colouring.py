@@ -29,11 +29,14 @@ class Colouring:
         "columns", "rows", "both", "star" or "acyclic".
     columns, rows : ndarray of int or None
         Colour of each column, of each row; -1 for one that is not needed.
+    columns_first : bool
+        Where an entry's row and column both have a colour: whether the column's shows it.
     """
 
     kind: str
     columns: np.ndarray | None = None
     rows: np.ndarray | None = None
+    columns_first: bool = False
 
     @property
     def count(self) -> int:
@@ -260,7 +263,7 @@ def colour_both(pattern: Any, order: str = "natural") -> Colouring:
     by_rows = _split(rows, order)
     by_columns = _split(rows.T.tocsr(), order)
     first = Colouring("both", by_rows[1], by_rows[0])
-    second = Colouring("both", by_columns[0], by_columns[1])
+    second = Colouring("both", by_columns[0], by_columns[1], columns_first=True)
     return first if first.count <= second.count else second
 
 

@@ -122,6 +122,8 @@ class Compressed:
             self.read.append(seen * pattern.shape[0] + here)
             return
         by_row = np.zeros(len(rows), bool) if colouring.rows is None else colouring.rows[rows] >= 0
+        if colouring.columns_first and colouring.columns is not None:
+            by_row = colouring.columns[columns] < 0
         taken = []
         if colouring.columns is not None and not by_row.all():
             assert forward is not None

@@ -209,6 +209,7 @@ class Interner:
 
     def __call__(self, array: np.ndarray) -> np.ndarray:
         """Return the kept array that equals this one."""
+        array = np.asarray(array)  # a NumPy scalar has no memory of its own to be told by
         view = (array.__array_interface__["data"][0], array.shape, array.strides)
         found = self._by_view.get(view)
         if found is not None:
@@ -296,8 +297,7 @@ def _masked(term: Term, write: Writer) -> Coefficient:
 
 def looked_up(table: np.ndarray, places: np.ndarray) -> np.ndarray:
     """Return table[places], -1 where the place is -1."""
-    found = table[places]
-    return np.where(places < 0, -1, found) if (places < 0).any() else found
+    return np.where(places < 0, -1, table[places]) if (places < 0).any() else np.asarray(table[places])
 
 
 def constant_along(array: np.ndarray, axis: int) -> bool:

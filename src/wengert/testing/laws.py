@@ -38,6 +38,7 @@ def check_primitive(
     order: int = 2,
     seed: int = 0,
     skip: Collection[str] = (),
+    shared: Collection[int] = (),
     reference: Callable[..., Any] | None = None,
     analytic: bool = False,
 ) -> Report:
@@ -56,6 +57,8 @@ def check_primitive(
         Of the random directions.
     skip : collection of str
         Laws not to check.
+    shared : collection of int
+        Arguments that all entries of a batch have in common, such as the structure of a sparse matrix.
     reference : callable, optional
         The function in plain NumPy: `reference(*args)` is the value.
     analytic : bool
@@ -76,7 +79,7 @@ def check_primitive(
     >>> wg.testing.check_primitive(UFUNCS[np.hypot], np.array([3.0, 1.0]), np.array([4.0, -2.0])).ok
     True
     """
-    laws = _Laws(primitive, args, dict(params or {}), order, seed, reference, analytic)
+    laws = _Laws(primitive, args, dict(params or {}), order, seed, shared, reference, analytic)
     report = Report(primitive.name)
     for name, law in laws.all():
         if name in skip:
@@ -115,9 +118,11 @@ class _Laws:
         params: dict[str, Any],
         order: int,
         seed: int,
+        shared: Collection[int],
         reference: Callable[..., Any] | None,
         analytic: bool,
     ) -> None:
+        self.shared = set(shared)
         self.primitive = primitive
         self.args = list(args)
         self.params = params
@@ -241,7 +246,7 @@ class _Laws:
 
     def batch(self) -> Row:
         """A batch is the stack of its entries, whichever arguments are batched, computed or traced."""
-        places = [i for i, x in enumerate(self.args) if is_array(x)]
+        places = [i for i, x in enumerate(self.args) if is_array(x) and i not in self.shared]
         worst = Row("batch")
         for size in SIZES:
             for flags in itertools.product((False, True), repeat=len(places)):

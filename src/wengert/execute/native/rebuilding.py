@@ -434,9 +434,7 @@ class _Rebuilder:
         """All rows that an index_add of a loop has placed."""
         region = self.regions[r]
         step = self.program.steps[region.start + k]
-        line = self._line(r, region.first[k][0], region.slope[k][0])
-        assert line is not None
-        rows = self.stacked(r, line[0])
+        rows = self.sequence([region.first[k][0] + region.slope[k][0] * t for t in range(region.count)])
         spec = dict(step.params)["spec"]
         place = _moving_place(spec, region.number_slope[k])
         axis = sum(part is not None for part in spec[:place])
@@ -490,8 +488,9 @@ class _Body:
         for total, chain in owner.sums[r].items():
             if total in owner.finals[r]:
                 for _, place in chain:
-                    source = self._same_line(self.region.first[place][0], self.region.slope[place][0])
-                    owner.rows[r].add(owner._source(r, source))
+                    line = owner._line(r, self.region.first[place][0], self.region.slope[place][0])
+                    if line is not None:
+                        owner.rows[r].add(owner._source(r, line[0]))
         wanted = set()
         for k in owner.rows[r] | owner.finals[r]:
             if k in skipped:
@@ -529,11 +528,6 @@ class _Body:
 
     def _step(self, k: int) -> Step:
         return self.owner.program.steps[self.region.start + k]
-
-    def _same_line(self, ref: int, slope: int) -> int:
-        line = self.owner._line(self.r, ref, slope)
-        assert line is not None
-        return line[0]
 
     def _next_value(self, k: int, before: int) -> Any:
         return self._line(k) if before == 1 else self._state(k, before - 1)

@@ -238,6 +238,10 @@ class Rule:
             for k, out in enumerate(outputs)
             if isinstance(out, Traced) and out.dtype.kind in "fc" and not any(out is c for c in constant)  # type: ignore[attr-defined]
         ]
+        # Shape and dtype of every output that is a tensor, and of those with a derivative.
+        self.out_shapes = [
+            (tuple(out.shape), np.dtype(out.dtype.dtype)) if isinstance(out, Tensor) else None for out in outputs
+        ]
         self.slots = [(tuple(outputs[k].shape), np.dtype(outputs[k].dtype.dtype)) for k in self.differentiable]
         self.dirty = ctx._dirty
         for tensor in self.dirty:
@@ -331,15 +335,11 @@ class Rule:
 
     def _pull_back(self, ctx: Context, cotangents: Sequence[Any], graph: bool, needs: Any) -> tuple[Any, ...]:
         given: list[Any] = []
-        count = 1 + max(self.differentiable)
-        for k in range(count):
-            if k not in self.differentiable:
-                given.append(None)
-                continue
-            position = self.differentiable.index(k)
-            value = cotangents[position]
-            if value is None and ctx._materialize:
-                value = np.zeros(*self.slots[position])
+        remaining = iter(cotangents)
+        for k, shape in enumerate(self.out_shapes):
+            value = next(remaining) if k in self.differentiable else None
+            if value is None and shape is not None and ctx._materialize:
+                value = np.zeros(*shape)
             given.append(None if value is None else to_torch(value, graph))
         with Recording(graph and current() is not None):
             found = self.cls.backward(ctx, *given)

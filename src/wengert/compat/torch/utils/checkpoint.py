@@ -16,7 +16,7 @@ from ....errors import ArgumentError, GraphError, user_line
 from ....modes import Recording
 from ....recording import AMBIENT, Line, Traced, current, next_sequence, wrap
 from .. import creation
-from ..graph import FREED, Recomputed
+from ..graph import Recomputed, saves
 from ..missing import missing
 from ..tensor import Tensor
 
@@ -115,7 +115,7 @@ def _lines_after(start: int, result: Any) -> list[Line]:
     return [
         line
         for line in sorted(seen, key=lambda line: line.sequence)
-        if line.primitive is not None and line.values is not FREED and not isinstance(line.values, Recomputed)
+        if not isinstance(line.values, Recomputed) and saves(line)
     ]
 
 
