@@ -48,6 +48,7 @@ UPWARDS = {
     ("execute", "derivatives"): "control flow differentiates its bodies",
     ("derivatives", "numpy"): "arrays that hold tensors",
     ("primitives", "program"): "sub-Programs as settings",
+    ("numpy", "scipy"): "special functions that are no ufuncs, where SciPy's array-API mode asks for them",
 }
 
 

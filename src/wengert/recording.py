@@ -7,9 +7,12 @@ derivatives or of which primitives exist.
 
 from __future__ import annotations
 
+import importlib
 import itertools
+import sys
 from collections.abc import Callable, Iterable, Sequence
 from contextvars import ContextVar
+from functools import lru_cache
 from math import prod
 from operator import attrgetter
 from typing import Any
@@ -162,6 +165,12 @@ set_current = _current.set
 reset_current = _current.reset
 
 
+@lru_cache(maxsize=1)
+def _join_scipy_fft() -> None:
+    """Register with the dispatch of `scipy.fft`, once and only where that module is in use: it then takes tensors."""
+    importlib.import_module("wengert.scipy.fft").use()
+
+
 def open_window(sessions: Sequence[Session] = ()) -> tuple[Recorder, list[Session]]:
     """Start or extend the recording of this context; return its recorder and the window's sessions, its own last.
 
@@ -173,6 +182,8 @@ def open_window(sessions: Sequence[Session] = ()) -> tuple[Recorder, list[Sessio
             recorder = recorder.outer  # one that was closed in another context
         recorder = Recorder(recorder, sessions[0] if sessions else None)
         set_current(recorder)
+        if "scipy.fft" in sys.modules:
+            _join_scipy_fft()
         mine = [recorder.session]
         sessions = sessions[1:]
     else:

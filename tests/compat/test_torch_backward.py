@@ -105,7 +105,9 @@ def test_a_freed_graph_says_so_only_where_saved_values_are_needed():
     for build in (lambda: (x * x).sum(), lambda: (x * 2).sum(), lambda: x.exp().sum()):
         y = build()
         y.backward()
-        with pytest.raises(RuntimeError, match="backward through the graph a second time.*\n(.*\n)*.*retain_graph=True"):
+        with pytest.raises(
+            RuntimeError, match=r"backward through the graph a second time.*\n(.*\n)*.*retain_graph=True"
+        ):
             y.backward()
         y = build()
         y.backward(retain_graph=True)
@@ -266,14 +268,22 @@ def assign_grad(value):
 
 
 ERRORS = {
-    "vector without gradient": (backward_of(lambda x: x * 2), RuntimeError, r"only for scalar outputs; output 0 has shape \(2,\)"),
+    "vector without gradient": (
+        backward_of(lambda x: x * 2),
+        RuntimeError,
+        r"only for scalar outputs; output 0 has shape \(2,\)",
+    ),
     "complex without gradient": (backward_of(lambda x: (x * 1j).sum()), RuntimeError, "only for real scalar outputs"),
     "no graph": (lambda: torch.ones(()).backward(), RuntimeError, "element 0 of the tensors does not require grad"),
     "wrong shape": (backward_of(lambda x: x * 2, torch.ones(3)), RuntimeError, r"gradient 0 has shape \(3,\)"),
     "list as gradient": (backward_of(lambda x: x * 2, [1.0, 1.0]), TypeError, "either tensors or None, but got float"),
     "number as gradient": (backward_of(lambda x: x.sum(), 1.0), TypeError, "either tensors or None, but got float"),
     "complex gradient": (backward_of(lambda x: x * 2, torch.ones(2) * 1j), RuntimeError, "mismatch in dtype"),
-    "no inputs": (backward_of(lambda x: x.sum(), inputs=[]), RuntimeError, "`inputs` argument to backward.. cannot be empty"),
+    "no inputs": (
+        backward_of(lambda x: x.sum(), inputs=[]),
+        RuntimeError,
+        "`inputs` argument to backward.. cannot be empty",
+    ),
     "too many gradients": (
         lambda: torch.autograd.backward(leaf(1.0).sum(), (torch.ones(()), torch.ones(()))),
         RuntimeError,
@@ -281,7 +291,11 @@ ERRORS = {
     ),
     "not a tensor": (lambda: torch.autograd.backward([3.0]), TypeError, "tensor 0 must be a tensor, not float"),
     "not a sequence": (lambda: torch.autograd.backward(3.0), TypeError, "must be a tensor or a sequence of tensors"),
-    "inputs no tensor": (grad_of(lambda x: x.sum() * 1, grad_outputs=[None, None]), RuntimeError, "got 1 tensors and 2"),
+    "inputs no tensor": (
+        grad_of(lambda x: x.sum() * 1, grad_outputs=[None, None]),
+        RuntimeError,
+        "got 1 tensors and 2",
+    ),
     "unused": (
         lambda: torch.autograd.grad(leaf(1.0).sum(), leaf(2.0)),
         RuntimeError,
@@ -292,7 +306,11 @@ ERRORS = {
         RuntimeError,
         "one of the differentiated tensors does not require grad",
     ),
-    "by no tensor": (lambda: torch.autograd.grad(leaf(1.0).sum(), [3.0]), TypeError, "inputs must be tensors, not float"),
+    "by no tensor": (
+        lambda: torch.autograd.grad(leaf(1.0).sum(), [3.0]),
+        TypeError,
+        "inputs must be tensors, not float",
+    ),
     "zeros and not allowed": (
         grad_of(lambda x: x.sum(), materialize_grads=True, allow_unused=False),
         ValueError,

@@ -91,11 +91,31 @@ ERRORS = {
     "no level": (lambda: fwAD.make_dual(X, ONES), RuntimeError, "outside of a dual level"),
     "two levels": (in_a_level(_nested), RuntimeError, "nested forward mode AD is not supported"),
     "no level to exit": (fwAD.exit_dual_level, RuntimeError, "there is no dual level to exit"),
-    "another shape": (in_a_level(lambda: fwAD.make_dual(X, torch.ones(3))), RuntimeError, r"the tangent has shape \(3,\)"),
-    "an integer": (in_a_level(lambda: fwAD.make_dual(torch.tensor([1, 2]), ONES)), ValueError, "expected the primal to be"),
-    "an integer tangent": (in_a_level(lambda: fwAD.make_dual(X, torch.tensor([1, 2]))), ValueError, "expected the tangent"),
-    "a complex tangent": (in_a_level(lambda: fwAD.make_dual(X, ONES * 1j)), RuntimeError, "the tangent is torch.complex64"),
-    "a dual": (in_a_level(lambda: fwAD.make_dual(fwAD.make_dual(X, ONES), ONES)), RuntimeError, "has a tangent already"),
+    "another shape": (
+        in_a_level(lambda: fwAD.make_dual(X, torch.ones(3))),
+        RuntimeError,
+        r"the tangent has shape \(3,\)",
+    ),
+    "an integer": (
+        in_a_level(lambda: fwAD.make_dual(torch.tensor([1, 2]), ONES)),
+        ValueError,
+        "expected the primal to be",
+    ),
+    "an integer tangent": (
+        in_a_level(lambda: fwAD.make_dual(X, torch.tensor([1, 2]))),
+        ValueError,
+        "expected the tangent",
+    ),
+    "a complex tangent": (
+        in_a_level(lambda: fwAD.make_dual(X, ONES * 1j)),
+        RuntimeError,
+        "the tangent is torch.complex64",
+    ),
+    "a dual": (
+        in_a_level(lambda: fwAD.make_dual(fwAD.make_dual(X, ONES), ONES)),
+        RuntimeError,
+        "has a tangent already",
+    ),
     "no tensor": (in_a_level(lambda: fwAD.make_dual(3.0, ONES)), TypeError, "the primal must be a tensor, not float"),
     "nothing to unpack": (lambda: fwAD.unpack_dual(3.0), TypeError, "expected a tensor, not float"),
 }

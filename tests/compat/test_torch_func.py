@@ -239,7 +239,9 @@ def test_functional_call():
     found = grad(lambda p: functional_call(layer, p, (X,)).sum())(ones)
     assert found["weight"].tolist() == [[1, 2]] and found["bias"].tolist() == [1]
     assert layer(X).tolist() == before
-    per_sample = vmap(grad(lambda p, z: functional_call(layer, p, (z,)).sum()), in_dims=(None, 0))(ones, torch.ones(5, 2))
+    per_sample = vmap(grad(lambda p, z: functional_call(layer, p, (z,)).sum()), in_dims=(None, 0))(
+        ones, torch.ones(5, 2)
+    )
     assert per_sample["weight"].shape == (5, 1, 2)
 
 
@@ -253,33 +255,53 @@ def test_an_ensemble():
 
 # ---------------------------------------------------------------- misuse
 
-I = torch.tensor(2)  # noqa: E741
+I = torch.tensor(2)
 
 ERRORS = {
     "a vector": (lambda: grad(lambda a: a)(X), RuntimeError, r"returned shape \(2,\)"),
     "one element with an axis": (lambda: grad(lambda a: a.sum().reshape(1))(X), RuntimeError, r"returned shape \(1,\)"),
     "an integer": (lambda: grad(lambda a: a * 1.0)(I), RuntimeError, "not torch.int64"),
-    "a Python float": (lambda: grad(lambda a: a)(2.0), ValueError, "expected tensors to differentiate by, but got float"),
+    "a Python float": (
+        lambda: grad(lambda a: a)(2.0),
+        ValueError,
+        "expected tensors to differentiate by, but got float",
+    ),
     "an integer result": (lambda: grad(lambda a: a.long())(S), RuntimeError, "returned torch.int64"),  # PyTorch: zeros
     "a truth value": (lambda: grad(lambda a: a > 0)(S), RuntimeError, "returned torch.bool"),
     "an integer result of vjp": (lambda: vjp(lambda a: a.long(), X), RuntimeError, "output 0 is torch.int64"),
     "a complex result": (lambda: grad(lambda a: a * 1j)(S), RuntimeError, "returned torch.complex64"),
     "argnums list": (lambda: grad(cubes, argnums=[0])(X), RuntimeError, r"int or a tuple of ints, not \[0\]"),
     "argnums float": (lambda: grad(cubes, argnums=0.0)(X), RuntimeError, "int or a tuple of ints, not 0.0"),
-    "argnums too large": (lambda: grad(cubes, argnums=1)(X), RuntimeError, "argnums has 1, but the function was called with 1"),
+    "argnums too large": (
+        lambda: grad(cubes, argnums=1)(X),
+        RuntimeError,
+        "argnums has 1, but the function was called with 1",
+    ),
     "argnums twice": (lambda: grad(lambda a, b: a, argnums=(0, -2))(S, S), RuntimeError, "names an argument twice"),
     "argnums empty": (lambda: grad(cubes, argnums=())(X), RuntimeError, "must not be empty"),
     "by keyword": (lambda: grad(lambda *, a: a)(a=S), RuntimeError, "0 positional arguments"),
-    "no pair": (lambda: grad(cubes, has_aux=True)(X), RuntimeError, r"has_aux=True the function returns \(output, aux\)"),
+    "no pair": (
+        lambda: grad(cubes, has_aux=True)(X),
+        RuntimeError,
+        r"has_aux=True the function returns \(output, aux\)",
+    ),
     "returns None": (lambda: grad(lambda a: None)(S), RuntimeError, "returned None; it must return tensors"),
     "returns nothing": (lambda: grad(lambda a: ())(S), RuntimeError, r"returned \(\); it must return tensors"),
     "returns a number": (lambda: grad(lambda a: 3.0)(S), RuntimeError, "returned float; it must return tensors"),
     "returns a tuple": (lambda: grad(lambda a: (a,))(S), RuntimeError, "must return one tensor"),
     "no function": (lambda: grad(3)(S), RuntimeError, "the first argument is the function, not int"),
-    "nothing to differentiate by": (lambda: grad(lambda a: S)([]), RuntimeError, "there is no tensor to differentiate by"),
+    "nothing to differentiate by": (
+        lambda: grad(lambda a: S)([]),
+        RuntimeError,
+        "there is no tensor to differentiate by",
+    ),
     "vjp of nothing": (lambda: vjp(lambda: X), RuntimeError, "nothing to differentiate by"),
     "cotangent structure": (lambda: vjp(lambda a: (a, a), X)[1](X), RuntimeError, "do not have the structure"),
-    "cotangent shape": (lambda: vjp(lambda a: a, X)[1](S), RuntimeError, r"cotangent 0 has shape \(\), .* of shape \(2,\)"),
+    "cotangent shape": (
+        lambda: vjp(lambda a: a, X)[1](S),
+        RuntimeError,
+        r"cotangent 0 has shape \(\), .* of shape \(2,\)",
+    ),
     "cotangent is no tensor": (lambda: vjp(lambda a: a, X)[1](3.0), RuntimeError, "must be a tensor, not float"),
     "complex cotangent": (lambda: vjp(lambda a: a, X)[1](X * 1j), RuntimeError, "is torch.complex64"),
     "jvp list": (lambda: jvp(cubes, [X], [X]), RuntimeError, "primals must be a tuple, not list"),
@@ -289,14 +311,26 @@ ERRORS = {
     "jvp shape": (lambda: jvp(cubes, (X,), (S,)), RuntimeError, "tangent 0 has shape"),
     "jvp leaf": (lambda: jvp(cubes, (2.0,), (1.0,)), RuntimeError, "but got float"),
     "jvp integer": (lambda: jvp(lambda a: a * 1.0, (I,), (I,)), ValueError, "not torch.int64"),
-    "jvp strict": (lambda: jvp(lambda a: torch.ones(2), (X,), (X,), strict=True), RuntimeError, "output 0 is independent"),
+    "jvp strict": (
+        lambda: jvp(lambda a: torch.ones(2), (X,), (X,), strict=True),
+        RuntimeError,
+        "output 0 is independent",
+    ),
     "linearize of nothing": (lambda: linearize(lambda: X), RuntimeError, "nothing to differentiate by"),
     "linearize structure": (lambda: linearize(cubes, X)[1](X, X), RuntimeError, "do not have the structure"),
     "chunk size": (lambda: jacrev(cubes, chunk_size=0), ValueError, "greater than 0, not 0"),
     "complex reverse": (lambda: jacrev(lambda a: a * 1j)(X), RuntimeError, "a reverse-mode row needs a real output"),
-    "complex forward": (lambda: jacfwd(lambda a: a.abs())(X * 1j), RuntimeError, "a forward-mode column needs a real input"),
+    "complex forward": (
+        lambda: jacfwd(lambda a: a.abs())(X * 1j),
+        RuntimeError,
+        "a forward-mode column needs a real input",
+    ),
     "out of bounds": (lambda: grad(lambda a: a[5])(X), IndexError, "out of bounds"),
-    "a branch in vmap": (lambda: vmap(lambda a: a if a.sum() > 0 else -a)(torch.ones(2, 2)), RuntimeError, "inside of vmap"),
+    "a branch in vmap": (
+        lambda: vmap(lambda a: a if a.sum() > 0 else -a)(torch.ones(2, 2)),
+        RuntimeError,
+        "inside of vmap",
+    ),
     "random numbers in vmap": (lambda: vmap(torch.sum, randomness="different"), ValueError, "'error' or 'same' here"),
     "functional_call strict": (
         lambda: functional_call(torch.nn.Linear(2, 1), {"weight": torch.ones(1, 2)}, (X,), strict=True),

@@ -68,7 +68,9 @@ def made(forward, backward=None, **more):
 def gradient(function, *inputs):
     out = function(*inputs)
     outs = out if isinstance(out, tuple) else (out,)
-    return torch.autograd.grad(sum(o.sum() for o in outs if o.requires_grad), [x for x in inputs if isinstance(x, torch.Tensor)])
+    return torch.autograd.grad(
+        sum(o.sum() for o in outs if o.requires_grad), [x for x in inputs if isinstance(x, torch.Tensor)]
+    )
 
 
 # ---------------------------------------------------------------- the basics
@@ -97,8 +99,10 @@ def test_split_form():
 
 
 def test_several_inputs_and_outputs():
-    both = made(lambda ctx, a, b: (ctx.save_for_backward(a, b), (a * b, a + b))[1],
-                lambda ctx, g, h: (g * ctx.saved_tensors[1] + h, g * ctx.saved_tensors[0] + h))
+    both = made(
+        lambda ctx, a, b: (ctx.save_for_backward(a, b), (a * b, a + b))[1],
+        lambda ctx, g, h: (g * ctx.saved_tensors[1] + h, g * ctx.saved_tensors[0] + h),
+    )
     a, b = leaf(1.0, 2.0), leaf(3.0, 4.0)
     by_a, by_b = gradient(both.apply, a, b)
     assert by_a.tolist() == [4, 5] and by_b.tolist() == [2, 3]
@@ -167,7 +171,9 @@ def test_mark_dirty():
 
 
 def test_a_gradient_may_be_larger_where_it_sums_to_the_argument():
-    assert torch.autograd.grad(made(lambda c, a: a * 2, lambda c, g: g.expand(3, 2)).apply(x := leaf(1.0, 2.0)).sum(), x)[0].tolist() == [3, 3]
+    assert torch.autograd.grad(
+        made(lambda c, a: a * 2, lambda c, g: g.expand(3, 2)).apply(x := leaf(1.0, 2.0)).sum(), x
+    )[0].tolist() == [3, 3]
 
 
 def test_an_identity_and_a_constant():
@@ -268,8 +274,10 @@ def test_jvp():
 def test_forward_mode_is_derived_from_backward():
     x = torch.tensor([1.0, 2.0])
     assert torch.func.jvp(Cube.apply, (x,), (x,))[1].tolist() == [3, 24]
-    two = made(lambda ctx, a, b: (ctx.save_for_backward(a, b), (a * b, a + b))[1],
-               lambda ctx, g, h: (g * ctx.saved_tensors[1] + h, g * ctx.saved_tensors[0] + h))
+    two = made(
+        lambda ctx, a, b: (ctx.save_for_backward(a, b), (a * b, a + b))[1],
+        lambda ctx, g, h: (g * ctx.saved_tensors[1] + h, g * ctx.saved_tensors[0] + h),
+    )
     pushed = torch.func.jvp(two.apply, (x, x * 3), (torch.ones(2), torch.zeros(2)))[1]
     assert pushed[0].tolist() == [3, 6] and pushed[1].tolist() == [1, 1]
 
@@ -375,9 +383,21 @@ ERRORS = {
         RuntimeError,
         r"gradient of shape \(3,\) for argument 0, which has shape \(2,\)",
     ),
-    "a smaller gradient": (lambda: run(made(lambda ctx, a: a * 2, lambda ctx, g: g[:1])), RuntimeError, r"of shape \(1,\)"),
-    "an integer gradient": (lambda: run(made(lambda ctx, a: a * 2, lambda ctx, g: g.long())), RuntimeError, "torch.int64"),
-    "a gradient that is no tensor": (lambda: run(made(lambda ctx, a: a * 2, lambda ctx, g: 3)), RuntimeError, "returned int"),
+    "a smaller gradient": (
+        lambda: run(made(lambda ctx, a: a * 2, lambda ctx, g: g[:1])),
+        RuntimeError,
+        r"of shape \(1,\)",
+    ),
+    "an integer gradient": (
+        lambda: run(made(lambda ctx, a: a * 2, lambda ctx, g: g.long())),
+        RuntimeError,
+        "torch.int64",
+    ),
+    "a gradient that is no tensor": (
+        lambda: run(made(lambda ctx, a: a * 2, lambda ctx, g: 3)),
+        RuntimeError,
+        "returned int",
+    ),
     "a gradient for a number": (
         lambda: run(made(lambda ctx, a, n: a * n, lambda ctx, g: (g, g)), 3),
         RuntimeError,
@@ -390,8 +410,16 @@ ERRORS = {
     ),
     "a dirty leaf": (lambda: made(_dirty, lambda ctx, g: g).apply(leaf(1.0)), RuntimeError, "a leaf variable"),
     "saving a number": (lambda: run(made(lambda ctx, a: ctx.save_for_backward(3))), TypeError, "can only save tensors"),
-    "vmap without a rule": (lambda: torch.vmap(lambda a: Split.apply(a, 2))(torch.ones(2, 2)), RuntimeError, "no rule for that"),
-    "vmap with two rules": (lambda: torch.vmap(lambda a: Both.apply(a, 2))(torch.ones(2, 2)), RuntimeError, "a vmap method of its own"),
+    "vmap without a rule": (
+        lambda: torch.vmap(lambda a: Split.apply(a, 2))(torch.ones(2, 2)),
+        RuntimeError,
+        "no rule for that",
+    ),
+    "vmap with two rules": (
+        lambda: torch.vmap(lambda a: Both.apply(a, 2))(torch.ones(2, 2)),
+        RuntimeError,
+        "a vmap method of its own",
+    ),
     "vmap without setup_context": (
         lambda: torch.vmap(type("Old", (Cube,), {"generate_vmap_rule": True}).apply)(torch.ones(2, 2)),
         RuntimeError,

@@ -6,8 +6,9 @@ import math
 
 import numpy as np
 import pytest
-import wengert.compat.torch as torch
 from torch_expressions import EXPRESSIONS
+
+import wengert.compat.torch as torch
 from wengert.compat.torch.nn import functional as F
 
 _random = np.random.default_rng(5)
@@ -241,7 +242,10 @@ ERRORS = {
     "torch.linalg.cholesky(-torch.eye(2))": (RuntimeError, "cholesky: "),
     "torch.linalg.ldl_factor": (AttributeError, "torch.linalg has no 'ldl_factor'"),
     "torch.special.airy_ai": (AttributeError, "torch.special has no 'airy_ai'"),
-    "F.mse_loss(torch.ones(2), torch.ones(2, 1))": (RuntimeError, r"input has shape \(2,\), but target has shape \(2, 1\)"),
+    "F.mse_loss(torch.ones(2), torch.ones(2, 1))": (
+        RuntimeError,
+        r"input has shape \(2,\), but target has shape \(2, 1\)",
+    ),
     "F.mse_loss(torch.ones(2), torch.ones(2), reduction='max')": (ValueError, "'mean', 'sum' or 'none', not 'max'"),
     "F.nll_loss(torch.ones(2, 3), torch.tensor([0]))": (RuntimeError, r"the target has shape \(1,\)"),
     "F.pad(torch.ones(2), (1, 1), mode='mirror')": (ValueError, "mode is one of constant"),

@@ -25,7 +25,9 @@ def rule(forward, backward):
     def back(ctx, *grads):
         return backward(ctx.saved_tensors[0], *grads)
 
-    return type("Rule", (torch.autograd.Function,), {"forward": staticmethod(run), "backward": staticmethod(back)}).apply
+    return type(
+        "Rule", (torch.autograd.Function,), {"forward": staticmethod(run), "backward": staticmethod(back)}
+    ).apply
 
 
 RIGHT = {
@@ -57,7 +59,11 @@ def test_every_check_at_once():
     }
     assert gradcheck(lambda x, y: (x * y.sin(), x.cumsum(0)), (leaf(1.0, 2.0), leaf(0.5, 0.25)), **options)
     assert gradgradcheck(
-        lambda x: (x**3, x.exp()), leaf(1.0, 2.0), check_fwd_over_rev=True, check_batched_grad=True, check_grad_dtypes=True
+        lambda x: (x**3, x.exp()),
+        leaf(1.0, 2.0),
+        check_fwd_over_rev=True,
+        check_batched_grad=True,
+        check_grad_dtypes=True,
     )
     assert gradgradcheck(lambda x: x**3, leaf(1.0, 2.0), grad_outputs=leaf(0.5, 2.0))
     assert gradgradcheck(lambda z: z**3, leaf(1 + 2j, dtype=torch.complex128))
@@ -169,8 +175,16 @@ def _shared():
 
 
 ERRORS = {
-    "no input": (lambda: gradcheck(lambda x: x, (torch.ones(2),)), ValueError, "at least one input tensor to require gradient"),
-    "shared memory": (lambda: gradcheck(lambda x: x * 2, (_shared(),)), RuntimeError, "elements of input 0 share memory"),
+    "no input": (
+        lambda: gradcheck(lambda x: x, (torch.ones(2),)),
+        ValueError,
+        "at least one input tensor to require gradient",
+    ),
+    "shared memory": (
+        lambda: gradcheck(lambda x: x * 2, (_shared(),)),
+        RuntimeError,
+        "elements of input 0 share memory",
+    ),
     "no tensor": (lambda: gradcheck(lambda x: 3.0, (leaf(1.0),)), TypeError, "returned float, not tensors"),
     "nothing to check": (
         lambda: gradcheck(lambda x: x, (leaf(1.0),), check_backward_ad=False),
@@ -178,7 +192,9 @@ ERRORS = {
         "at least one of check_forward_ad and check_backward_ad",
     ),
     "batched without backward": (
-        lambda: gradcheck(lambda x: x, (leaf(1.0),), check_batched_grad=True, check_backward_ad=False, check_forward_ad=True),
+        lambda: gradcheck(
+            lambda x: x, (leaf(1.0),), check_batched_grad=True, check_backward_ad=False, check_forward_ad=True
+        ),
         ValueError,
         "needs check_backward_ad=True",
     ),

@@ -173,7 +173,9 @@ def test_anomaly_detection_names_the_forward_line():
         with torch.autograd.detect_anomaly():
             assert torch.autograd.is_anomaly_enabled() and torch.autograd.is_anomaly_check_nan_enabled()
             y = nan_of(x)
-            with pytest.raises(RuntimeError, match=r"'SqrtBackward0' returned nan values in its 0th output\n.*torch.sqrt\(x - 5\)"):
+            with pytest.raises(
+                RuntimeError, match=r"'SqrtBackward0' returned nan values in its 0th output\n.*torch.sqrt\(x - 5\)"
+            ):
                 y.backward()
             assert "torch.sqrt(x - 5)" in y.grad_fn.next_functions[0][0].metadata["traceback_"]
     assert not torch.autograd.is_anomaly_enabled()
@@ -184,7 +186,11 @@ def test_anomaly_detection_names_the_forward_line():
 
 def test_anomaly_detection_without_nan_checks():
     x = leaf(1.0, 2.0)
-    with np.errstate(all="ignore"), pytest.warns(UserWarning, match="anomaly"), torch.autograd.detect_anomaly(check_nan=False):
+    with (
+        np.errstate(all="ignore"),
+        pytest.warns(UserWarning, match="anomaly"),
+        torch.autograd.detect_anomaly(check_nan=False),
+    ):
         nan_of(x).backward()
     with torch.autograd.set_detect_anomaly(True):
         assert torch.autograd.is_anomaly_enabled()
@@ -241,7 +247,11 @@ def test_checkpoint_drops_what_was_saved():
     y = checkpoint(lambda a: a.sin().exp().sqrt(), x)
     line, kept = y._line, 0
     while line.primitive is not None:
-        kept += sum(value.nbytes for value in line.values if isinstance(value, np.ndarray)) if type(line.values) is tuple else 0
+        kept += (
+            sum(value.nbytes for value in line.values if isinstance(value, np.ndarray))
+            if type(line.values) is tuple
+            else 0
+        )
         line = line.inputs[0]
     assert kept == 0
 
@@ -289,7 +299,7 @@ def test_a_recomputation_that_does_something_else():
         calls.append(1)
         return (a if len(calls) == 1 else torch.cat([a, a])).sin()
 
-    with pytest.raises(RuntimeError, match="gave .* in the forward pass, but"):
+    with pytest.raises(RuntimeError, match=r"gave .* in the forward pass, but"):
         checkpoint(other_shape, x).sum().backward()
 
 
@@ -305,7 +315,11 @@ def _hooked(hook):
 ERRORS = {
     "hook without a graph": (lambda: torch.ones(2).register_hook(print), RuntimeError, "doesn't require gradient"),
     "hook of another type": (lambda: _hooked(lambda g: 3), TypeError, "returned int; a hook returns a tensor or None"),
-    "hook of another shape": (lambda: _hooked(lambda g: g[:1]), RuntimeError, r"changed the size .* from \(2,\) to \(1,\)"),
+    "hook of another shape": (
+        lambda: _hooked(lambda g: g[:1]),
+        RuntimeError,
+        r"changed the size .* from \(2,\) to \(1,\)",
+    ),
     "hook of another dtype": (lambda: _hooked(lambda g: g.double()), RuntimeError, "changed the dtype"),
     "hook is no function": (lambda: leaf(1.0).register_hook(3), TypeError, "a hook must be callable, not int"),
     "post hook on a result": (
@@ -318,12 +332,28 @@ ERRORS = {
         RuntimeError,
         "doesn't require gradient",
     ),
-    "multi hook mode": (lambda: register_multi_grad_hook([leaf(1.0)], print, mode="some"), ValueError, "'all' or 'any', not 'some'"),
-    "multi hook without a graph": (lambda: register_multi_grad_hook([torch.ones(1)], print), RuntimeError, "tensor 0, which does not"),
+    "multi hook mode": (
+        lambda: register_multi_grad_hook([leaf(1.0)], print, mode="some"),
+        ValueError,
+        "'all' or 'any', not 'some'",
+    ),
+    "multi hook without a graph": (
+        lambda: register_multi_grad_hook([torch.ones(1)], print),
+        RuntimeError,
+        "tensor 0, which does not",
+    ),
     "multi hook is no function": (lambda: register_multi_grad_hook([leaf(1.0)], 3), TypeError, "callable, not int"),
     "edge without a graph": (lambda: get_gradient_edge(torch.ones(1)), RuntimeError, "gradient edge"),
-    "determinism check": (lambda: checkpoint(torch.sin, leaf(1.0), determinism_check="all"), ValueError, "'default' or 'none'"),
-    "saved tensor hooks": (lambda: torch.autograd.graph.saved_tensors_hooks, AttributeError, "checkpoint to save memory"),
+    "determinism check": (
+        lambda: checkpoint(torch.sin, leaf(1.0), determinism_check="all"),
+        ValueError,
+        "'default' or 'none'",
+    ),
+    "saved tensor hooks": (
+        lambda: torch.autograd.graph.saved_tensors_hooks,
+        AttributeError,
+        "checkpoint to save memory",
+    ),
 }
 
 

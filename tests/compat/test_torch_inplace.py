@@ -333,7 +333,10 @@ def test_mutation_can_be_allowed():
         z = y * y
         y.add_(1)
         (gradient,) = torch.autograd.grad(z.sum(), x)
-        with pytest.raises(RuntimeError, match="cannot be nested"), torch.autograd.graph.allow_mutation_on_saved_tensors():
+        with (
+            pytest.raises(RuntimeError, match="cannot be nested"),
+            torch.autograd.graph.allow_mutation_on_saved_tensors(),
+        ):
             pass
     np.testing.assert_allclose(gradient.numpy(), 2 * np.exp([2, 4]), rtol=1e-6)
 
@@ -360,7 +363,10 @@ ERRORS = {
     "a reshaped leaf": (lambda: leaf(1.0, 2.0).view(2, 1).zero_(), "a view of a leaf variable"),
     "detach_ of a view": (lambda: (leaf(1.0, 2.0) * 2)[0].detach_(), "detach_.. on a view"),
     "an inference tensor edited": (lambda: _inference_tensor().add_(1), "inplace update to an inference tensor"),
-    "an inference tensor as a leaf": (lambda: _inference_tensor().requires_grad_(), "setting requires_grad=True on an inference"),
+    "an inference tensor as a leaf": (
+        lambda: _inference_tensor().requires_grad_(),
+        "setting requires_grad=True on an inference",
+    ),
     "an inference tensor saved": (lambda: leaf(1.0, 2.0) * _inference_tensor(), "cannot be saved for backward"),
     "the version of an inference tensor": (lambda: _inference_tensor()._version, "do not track versions"),
     "an integer that gets floats": (lambda: torch.tensor([1]).add_(1.5), "cannot store"),

@@ -59,7 +59,10 @@ def test_printing():
         "Sequential(\n  (a): Linear(in_features=2, out_features=3, bias=True)\n  (b): Sequential(\n    (0): ReLU()\n"
         "    (1): Dropout(p=0.1)\n  )\n)"
     )
-    assert repr(nn.LeakyReLU(0.2)) == "LeakyReLU(negative_slope=0.2)" and repr(nn.Flatten()) == "Flatten(start_dim=1, end_dim=-1)"
+    assert (
+        repr(nn.LeakyReLU(0.2)) == "LeakyReLU(negative_slope=0.2)"
+        and repr(nn.Flatten()) == "Flatten(start_dim=1, end_dim=-1)"
+    )
 
 
 def test_state():
@@ -117,7 +120,9 @@ def test_lists():
     assert len(layers) == 2 and isinstance(layers[1], nn.ReLU) and isinstance(layers[:1], nn.Sequential)
     assert [type(layer).__name__ for layer in layers] == ["Linear", "ReLU"]
     values = nn.ParameterList([torch.ones(1), nn.Parameter(torch.zeros(1))])
-    assert len(values) == 2 and values[0].requires_grad and len(list(values.parameters())) == 2 and len(list(values)) == 2
+    assert (
+        len(values) == 2 and values[0].requires_grad and len(list(values.parameters())) == 2 and len(list(values)) == 2
+    )
 
 
 def test_initial_values():
@@ -152,7 +157,11 @@ STEPS = {
     "AMSGrad": (optim.Adam, {"lr": 0.1, "amsgrad": True}, [0.800412229, 1.800166486]),
     "AdamW": (optim.AdamW, {"lr": 0.1}, [0.798519027, 1.796272588]),
     "RMSprop": (optim.RMSprop, {"lr": 0.01}, [0.832917968, 1.830943327]),
-    "RMSprop, centred": (optim.RMSprop, {"lr": 0.01, "centered": True, "momentum": 0.5, "weight_decay": 0.1}, [0.781507491, 1.77950026]),
+    "RMSprop, centred": (
+        optim.RMSprop,
+        {"lr": 0.01, "centered": True, "momentum": 0.5, "weight_decay": 0.1},
+        [0.781507491, 1.77950026],
+    ),
     "Adagrad": (optim.Adagrad, {"lr": 0.1, "lr_decay": 0.1}, [0.839185024, 1.837386413]),
 }
 
@@ -181,10 +190,18 @@ ERRORS = {
     "no parameters": (lambda: optim.SGD([]), ValueError, "empty list of parameters"),
     "no leaf": (lambda: optim.SGD([torch.ones(1, requires_grad=True) * 2]), ValueError, "only optimize leaf tensors"),
     "no tensor": (lambda: optim.SGD([3.0]), TypeError, "one of the parameters is float"),
-    "before init": (lambda: type("M", (nn.Module,), {"__init__": lambda self: setattr(self, "a", nn.Linear(1, 1))})(), TypeError, "before Module.__init__"),
+    "before init": (
+        lambda: type("M", (nn.Module,), {"__init__": lambda self: setattr(self, "a", nn.Linear(1, 1))})(),
+        TypeError,
+        "before Module.__init__",
+    ),
     "no forward": (lambda: nn.Module()(1), AttributeError, "does not define forward"),
     "no attribute": (lambda: nn.Linear(1, 1).depth, AttributeError, "Linear has no attribute 'depth'"),
-    "wrong state": (lambda: nn.Linear(1, 1).load_state_dict({"weight": torch.ones(1, 1)}), ValueError, r"missing \['bias'\]"),
+    "wrong state": (
+        lambda: nn.Linear(1, 1).load_state_dict({"weight": torch.ones(1, 1)}),
+        ValueError,
+        r"missing \['bias'\]",
+    ),
     "a missing module": (lambda: nn.Conv2d, AttributeError, "torch.nn has no 'Conv2d'"),
     "a missing optimiser": (lambda: optim.LBFGS, AttributeError, "wengert.scipy.optimize.minimize"),
 }

@@ -77,7 +77,7 @@ def test_print_options():
 
 
 def test_the_node_names_of_common_functions():
-    x = torch.tensor([1.0, 2.0], requires_grad=True)
+    x = torch.tensor([1.0, 2.0], requires_grad=True)  # noqa: F841  (the sources below read it)
     names = {
         "x.sum()": "Sum",
         "x.mean()": "Mean",

@@ -54,9 +54,17 @@ CASES = {
     "complex number": (lambda: hessian(lambda z: np.sum(z) * 1j, X), RuntimeError, "no single direction"),
     "complex v": (lambda: jvp(square, X, X * 1j), RuntimeError, "entry 0 of v is complex128, but input 0 is float64"),
     # options
-    "strategy": (lambda: jacobian(square, X, strategy="both"), ValueError, "'reverse-mode' or 'forward-mode', not 'both'"),
+    "strategy": (
+        lambda: jacobian(square, X, strategy="both"),
+        ValueError,
+        "'reverse-mode' or 'forward-mode', not 'both'",
+    ),
     "strategy of hessian": (lambda: hessian(total, X, outer_jacobian_strategy="both"), ValueError, "not 'both'"),
-    "strict and vectorize": (lambda: jacobian(square, X, strict=True, vectorize=True), RuntimeError, "exclude each other"),
+    "strict and vectorize": (
+        lambda: jacobian(square, X, strict=True, vectorize=True),
+        RuntimeError,
+        "exclude each other",
+    ),
     "forward and strict": (
         lambda: jacobian(square, X, strict=True, vectorize=True, **FORWARD),
         RuntimeError,
@@ -74,7 +82,11 @@ CASES = {
         "vectorize=True only",
     ),
     # strict
-    "detached output": (lambda: jacobian(constant, X, strict=True), RuntimeError, "output 0 .* does not depend on its inputs"),
+    "detached output": (
+        lambda: jacobian(constant, X, strict=True),
+        RuntimeError,
+        "output 0 .* does not depend on its inputs",
+    ),
     "independent output": (
         lambda: jacobian(lambda a, b: a * 2, (X, X), strict=True),
         RuntimeError,
@@ -86,7 +98,11 @@ CASES = {
         "that of output 0 by input 0 is independent",
     ),
     "vjp detached": (lambda: vjp(constant, X, X, strict=True), RuntimeError, "does not depend on its inputs"),
-    "vjp independent": (lambda: vjp(lambda a, b: a * 1, (X, X), X, strict=True), RuntimeError, "independent of input 1"),
+    "vjp independent": (
+        lambda: vjp(lambda a, b: a * 1, (X, X), X, strict=True),
+        RuntimeError,
+        "independent of input 1",
+    ),
     "vjp constant": (
         lambda: vjp(lambda z: z * 2, X, X, strict=True, create_graph=True),
         RuntimeError,
@@ -103,7 +119,11 @@ CASES = {
         RuntimeError,
         "jvp: the Jacobian is independent of the inputs",
     ),
-    "hessian detached": (lambda: hessian(lambda z: np.ones(()), X, strict=True), RuntimeError, "does not depend on its inputs"),
+    "hessian detached": (
+        lambda: hessian(lambda z: np.ones(()), X, strict=True),
+        RuntimeError,
+        "does not depend on its inputs",
+    ),
     "hessian linear": (lambda: hessian(np.sum, X, strict=True), RuntimeError, "the gradient by input 0 is independent"),
     "hessian independent": (
         lambda: hessian(lambda a, b: np.sum(a**3), (X, X), strict=True),
@@ -118,16 +138,28 @@ CASES = {
         "the Hessian is independent of input 0",
     ),
     # v
-    "vjp without v": (lambda: vjp(square, X), RuntimeError, "v may be left out only if the function returns one tensor"),
+    "vjp without v": (
+        lambda: vjp(square, X),
+        RuntimeError,
+        "v may be left out only if the function returns one tensor",
+    ),
     "vjp of a tuple without v": (lambda: vjp(lambda z: (np.sum(z),), X), RuntimeError, "v may be left out"),
     "jvp without v": (lambda: jvp(square, X), RuntimeError, "v may be left out only if there is one input"),
     "vhp without v": (lambda: vhp(total, X), RuntimeError, "v may be left out"),
     "hvp of two without v": (lambda: hvp(lambda a, b: a[0] * b[0], (X[:1], X[:1])), RuntimeError, "v may be left out"),
     "v too long": (lambda: vjp(square, X, (X, X)), RuntimeError, "v has 2 entries, but there are 1 outputs"),
-    "v wrong shape": (lambda: jvp(square, X, X[:1]), RuntimeError, r"entry 0 of v has shape \(1,\), but input 0 has shape \(2,\)"),
+    "v wrong shape": (
+        lambda: jvp(square, X, X[:1]),
+        RuntimeError,
+        r"entry 0 of v has shape \(1,\), but input 0 has shape \(2,\)",
+    ),
     "hvp wrong shape": (lambda: hvp(total, X, X[:1]), RuntimeError, r"entry 0 of v has shape \(1,\)"),
     # one number
-    "hessian of a vector": (lambda: hessian(square, X), RuntimeError, r"returned shape \(2,\); it must return one element"),
+    "hessian of a vector": (
+        lambda: hessian(square, X),
+        RuntimeError,
+        r"returned shape \(2,\); it must return one element",
+    ),
     "hessian of a tuple": (lambda: hessian(lambda z: (np.sum(z),), X), RuntimeError, "returned a tuple"),
     "vhp of a vector": (lambda: vhp(square, X, X), RuntimeError, "it must return one element"),
     "hvp of a tuple": (lambda: hvp(lambda z: (np.sum(z),), X, X), RuntimeError, "returned a tuple"),
@@ -137,7 +169,11 @@ CASES = {
         RuntimeError,
         "tracked by an enclosing recording, but create_graph is False",
     ),
-    "inside of a gradient": (lambda: wg.grad(lambda a: np.sum(jacobian(square, a)))(X), RuntimeError, "create_graph=True"),
+    "inside of a gradient": (
+        lambda: wg.grad(lambda a: np.sum(jacobian(square, a)))(X),
+        RuntimeError,
+        "create_graph=True",
+    ),
 }
 
 

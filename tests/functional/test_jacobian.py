@@ -84,7 +84,11 @@ def test_every_way_gives_the_same_numbers_and_the_callers_kind(options, kind):
     x = kind(X)
     block = jacobian(wave, x, **options)
     assert type(block) is type(x)
-    np.testing.assert_allclose(block.numpy(**{"force": True} if kind is torch.from_numpy else {}) if kind is not np.asarray else block, WAVE, rtol=1e-15)
+    np.testing.assert_allclose(
+        block.numpy(**{"force": True} if kind is torch.from_numpy else {}) if kind is not np.asarray else block,
+        WAVE,
+        rtol=1e-15,
+    )
 
 
 def test_many_rows_go_in_blocks_with_the_same_numbers(monkeypatch):
@@ -268,4 +272,6 @@ def test_hessian_by_hand():
 
 @pytest.mark.parametrize("kind", [np.asarray, wg.Tensor, torch.from_numpy])
 def test_strict_with_create_graph_passes_where_the_jacobian_varies(kind):
-    np.testing.assert_array_equal(np.asarray(jacobian(lambda z: z**3, kind(X), create_graph=True, strict=True).tolist()), np.diag([3, 12]))
+    np.testing.assert_array_equal(
+        np.asarray(jacobian(lambda z: z**3, kind(X), create_graph=True, strict=True).tolist()), np.diag([3, 12])
+    )

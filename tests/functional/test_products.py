@@ -35,7 +35,8 @@ def test_the_expected_hessian_is_right():
 
 
 @pytest.mark.parametrize(
-    "options", [{}, {"vectorize": True}, {"create_graph": True}, {"vectorize": True, "outer_jacobian_strategy": "forward-mode"}]
+    "options",
+    [{}, {"vectorize": True}, {"create_graph": True}, {"vectorize": True, "outer_jacobian_strategy": "forward-mode"}],
 )
 def test_hessian(options):
     np.testing.assert_allclose(hessian(energy, X, **options), HESSIAN)

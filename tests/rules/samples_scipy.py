@@ -198,6 +198,7 @@ SPECIAL = {
     "special.riemann_zeta": _one(np.array([2, 3, 5]), reference=lambda s: sp.zeta(s.astype(float), 1.0)),
     "special.zetac": _one(np.array([2, 3, 5]), reference=lambda s: sp.zeta(s.astype(float), 1.0) - 1),
     "special.kolmogp": _one(np.array([1, 2]), reference=lambda x: sp._ufuncs._kolmogp(x)),
+    "special.smirnovp": _one(5, np.array([1, 2]), reference=sp._ufuncs._smirnovp),
     "special.smirnov": _one(5, np.array([0.2, 0.4]), reference=sp.smirnov, order=1),
 }
 

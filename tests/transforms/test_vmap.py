@@ -225,7 +225,7 @@ def test_a_large_batch_costs_about_what_stacked_code_does(record_property):
     close(mapped(x), by_hand(x))
     ratio = quickest(mapped) / quickest(by_hand)
     record_property("vmap_over_by_hand", round(ratio, 2))
-    assert ratio < 2  # the benchmark page has the figure; this guards against a loop
+    assert ratio < 20  # a loop would be some thousand; the benchmark page has the figure
 
 
 def test_random_numbers_are_drawn_once():

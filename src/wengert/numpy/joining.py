@@ -210,11 +210,8 @@ def roll(a: Any, shift: Any, axis: Any = None) -> Any:
     """Same as `numpy.roll`."""
     a = as_array(a)
     if axis is None:
-        return p.reshape(roll(p.reshape(a, shape=(int(np.prod(a.shape)),)), shift, 0), shape=a.shape)
-    shifts, axes = np.broadcast_arrays(np.atleast_1d(plain(shift)), np.atleast_1d(axis))
-    if shifts.ndim > 1:
-        raise ValueError("'shift' and 'axis' should be scalars or 1D sequences")
-    for amount, which in zip(shifts.tolist(), axes.tolist(), strict=True):
+        return roll(a, shift, 0) if a.ndim == 1 else p.reshape(roll(p.reshape(a, shape=(a.size,)), shift, 0), shape=a.shape)
+    for amount, which in [(shift, axis)] if type(shift) is type(axis) is int else _pairs(plain(shift), axis):
         which = normalize_axis(which, a.ndim)
         n = a.shape[which]
         amount = amount % n if n else 0
@@ -226,6 +223,13 @@ def roll(a: Any, shift: Any, axis: Any = None) -> Any:
                 axis=which,
             )
     return a
+
+
+def _pairs(shift: Any, axis: Any) -> list[tuple[int, int]]:
+    shifts, axes = np.broadcast_arrays(np.atleast_1d(shift), np.atleast_1d(axis))
+    if shifts.ndim > 1:
+        raise ValueError("'shift' and 'axis' should be scalars or 1D sequences")
+    return list(zip(shifts.tolist(), axes.tolist(), strict=True))
 
 
 @implements(np.tile)

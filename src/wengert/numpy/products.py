@@ -11,6 +11,7 @@ from ..primitives import indexing as p
 from ..primitives.base import normalize_axis
 from ..primitives.contraction import contract
 from ..primitives.contraction import matmul as _matmul
+from ..primitives.indexing import FULL
 from ._register import as_array, implements, store, to_dtype
 
 __all__ = [
@@ -135,11 +136,21 @@ def cross(a: Any, b: Any, axisa: int = -1, axisb: int = -1, axisc: int = -1, axi
     """Same as `numpy.cross` for vectors of three numbers."""
     if axis is not None:
         axisa = axisb = axisc = axis
-    a, b = np.moveaxis(as_array(a), axisa, 0), np.moveaxis(as_array(b), axisb, 0)
-    if a.shape[0] != 3 or b.shape[0] != 3:
+    a, b = np.moveaxis(as_array(a), axisa, -1), np.moveaxis(as_array(b), axisb, -1)
+    if a.shape[-1] != 3 or b.shape[-1] != 3:
         raise ValueError("Both input arrays must be (arrays of) 3-dimensional vectors")
-    result = np.stack([a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0]])
-    return np.moveaxis(result, 0, axisc) if result.ndim > 1 else result
+    (a1, a2), (b1, b2) = _turned(a), _turned(b)
+    result = a1 * b2 - a2 * b1
+    return np.moveaxis(result, -1, axisc) if result.ndim > 1 else result
+
+
+def _turned(x: Any) -> tuple[Any, Any]:
+    """Return components (1, 2, 0) and (2, 0, 1) of vectors along the last axis."""
+    spec = (*(FULL,) * (x.ndim - 1), p.ARRAY)
+    return p.index(x, _NEXT, spec=spec), p.index(x, _AFTER_NEXT, spec=spec)
+
+
+_NEXT, _AFTER_NEXT = np.array([1, 2, 0]), np.array([2, 0, 1])
 
 
 @implements(np.linalg.cross)

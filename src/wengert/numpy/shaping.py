@@ -335,7 +335,9 @@ def diagonal(a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
     if i == j:
         raise ValueError("axis1 and axis2 cannot be the same")
     rest = tuple(k for k in range(a.ndim) if k not in (i, j))
-    a = p.transpose(a, axes=(*rest, i, j))
+    order = (*rest, i, j)
+    if order != tuple(range(a.ndim)):
+        a = p.transpose(a, axes=order)
     rows, columns = a.shape[-2:]
     start_row, start_column = max(-offset, 0), max(offset, 0)
     length = max(min(rows - start_row, columns - start_column), 0)

@@ -146,14 +146,18 @@ def _quotient_jvp(
     return quotient(total, gap, total, values, what=what, own=own, strict=True)
 
 
-def _spread(primitive: Any) -> Any:
-    """Batch rule: every argument gets the batch axis."""
+def _spread(primitive: Any, *own: int) -> Any:
+    """Batch rule: every argument gets the batch axis, and in front of its `own` axes as many as the others have."""
 
     def batch(size: int, batched: Sequence[bool], *args: Any, **params: Any) -> Any:
-        return primitive(
-            *(x if f else broadcast_to(x, shape=(size, *shape_of(x))) for x, f in zip(args, batched, strict=True)),
-            **params,
-        )
+        shapes = [(size, *shape_of(x)[flag:]) for x, flag in zip(args, batched, strict=True)]
+        lead = max(len(shape) - n for shape, n in zip(shapes, own, strict=True))
+        spread = []
+        for x, flag, shape, n in zip(args, batched, shapes, own, strict=True):
+            x = x if flag else broadcast_to(x, shape=shape)
+            missing = lead - (len(shape) - n)
+            spread.append(np.reshape(x, (size, *(1,) * missing, *shape[1:])) if missing else x)
+        return primitive(*spread, **params)
 
     return batch
 
@@ -167,7 +171,7 @@ quotient_primitive = Primitive(
     ),
     vjp=_quotient_vjp,
     jvp=_quotient_jvp,
-    batch=lambda *args, **params: _spread(quotient_primitive)(*args, **params),
+    batch=lambda *args, **params: _spread(quotient_primitive, 2, 2, 2, 1)(*args, **params),
     reads=lambda i, count: {1, 3, "out"},
     family="spectral",
 )
@@ -221,7 +225,7 @@ vanishing_primitive = Primitive(
     abstract=lambda x, reference, what: (shape_of(x), result_dtype(x)),
     vjp=None,
     jvp=None,
-    batch=lambda *args, **params: _spread(vanishing_primitive)(*args, **params),
+    batch=lambda *args, **params: _spread(vanishing_primitive, 2, 2)(*args, **params),
     reads=reads_nothing,
     family="spectral",
 )
@@ -283,7 +287,7 @@ same_on_ties = Primitive(
     jvp=lambda tangents, out, x, values, what, strict: (
         None if tangents[0] is None else same_on_ties(tangents[0], values, what=what, strict=True)
     ),
-    batch=lambda *args, **params: _spread(same_on_ties)(*args, **params),
+    batch=lambda *args, **params: _spread(same_on_ties, 1, 1)(*args, **params),
     reads=lambda i, count: {1},
     family="spectral",
 )
@@ -330,7 +334,7 @@ tied_values = Primitive(
     abstract=lambda m, values, order: (shape_of(m)[:-1], result_dtype(m if order == "any" else real_dtype(m))),
     vjp=_tied_vjp,
     jvp=_tied_jvp,
-    batch=lambda *args, **params: _spread(tied_values)(*args, **params),
+    batch=lambda *args, **params: _spread(tied_values, 2, 1)(*args, **params),
     reads=lambda i, count: {1},
     family="spectral",
 )
@@ -408,7 +412,7 @@ off_zero = Primitive(
     jvp=lambda tangents, out, x, values, strict: (
         None if tangents[0] is None else off_zero(tangents[0], values, strict=False)
     ),
-    batch=lambda *args, **params: _spread(off_zero)(*args, **params),
+    batch=lambda *args, **params: _spread(off_zero, 1, 1)(*args, **params),
     reads=lambda i, count: {1},
     family="spectral",
 )

@@ -140,7 +140,11 @@ square = elementwise(np.square, lambda _out, x: 2 * x)
 reciprocal = elementwise(np.reciprocal, lambda out, _x: -out * out)
 sqrt = elementwise(np.sqrt, lambda _out, x: sqrt_slope(x))
 # The square root of a sum of squares: where all of them are 0, every derivative is taken to be 0, as that of a norm.
-root = elementwise(lambda x: np.sqrt(x), lambda out, _x: 0.5 / np.where(out == 0, np.inf, out), name="root")
+root = elementwise(
+    lambda x: np.sqrt(x),
+    lambda _out, x: np.where(x == 0, 0, sqrt_slope(np.where(x == 0, 1, x))),
+    name="root",
+)
 root.formula = lambda x: np.sqrt(x)
 cbrt = elementwise(np.cbrt, lambda _out, x: cbrt_slope(x))
 hypot = elementwise(np.hypot, lambda _out, x, y: unit(x, y), lambda _out, x, y: unit(y, x))

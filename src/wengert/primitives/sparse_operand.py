@@ -115,11 +115,13 @@ def _batched(primitive: Any) -> Any:
         if flags[0]:
             x = x if flags[1] else broadcast_to(x, shape=(size, *shape_of(x)))
             rest = () if vector else shape_of(x)[2:]
+            inner = shape_of(x)[1]
+            outer = shape[0] + shape[1] - inner
             data, columns, starts, shape = _blocks(size, data, columns, starts, shape)
             out = primitive(
-                data, np.reshape(x, (-1, *rest)), columns, starts, shape=shape, transposed=transposed
+                data, np.reshape(x, (size * inner, *rest)), columns, starts, shape=shape, transposed=transposed
             )
-            return np.reshape(out, (size, -1, *rest)) if shape_of(out)[0] else np.reshape(out, (size, 0, *rest))
+            return np.reshape(out, (size, outer, *rest))
         rows = shape_of(x)[1]
         flat = np.reshape(np.moveaxis(x, 0, 1), (rows, -1)) if shape_of(x)[1:] != () else x
         out = primitive(data, flat, columns, starts, shape=shape, transposed=transposed)

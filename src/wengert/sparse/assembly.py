@@ -113,7 +113,7 @@ class Assembly:
         """Return the values of the CSR form for these coefficient arrays."""
         data = self.template.copy()
         for store in self.stores:
-            value = outputs[store.output]
+            value = np.asarray(outputs[store.output])
             if value.shape != store.shape:
                 if value.size == 1:
                     value = value.reshape(())

@@ -175,7 +175,7 @@ class Structured:
         if self.quick is not self.careful:
             # A NaN shows in the sum of squares; the coefficients are fewer numbers than the entries.
             for out in outs[: self.count] if len(data) > 4096 else (data,):
-                flat = out.reshape(-1)
+                flat = np.ravel(out)
                 if (total := flat.dot(flat)) != total:
                     return self.assembly.values(self.careful(*inputs))
         return data
@@ -274,7 +274,7 @@ class _Maker:
                     best = found
         if best is not None:
             recipe = self.finish_structured(*best)
-            if mode != "auto" or not self._better_compressed(recipe, best[0]):
+            if mode != "auto" or self.options.part != "all" or not self._better_compressed(recipe, best[0]):
                 return recipe
             other = self.compressed(recipe.pattern(), best[2].indexed, mode, best[1])
             return other if other.choices[0].work < best[0] else recipe

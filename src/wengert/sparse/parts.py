@@ -131,7 +131,8 @@ class _Blocks(_Part):
         reverse = simplify(reverse_program(program, [0]))
         complex_out, complex_in = y.dtype.kind == "c", x.dtype.kind == "c"
         cost = (pass_cost(forward, len(point), width), pass_cost(reverse, len(point), height))
-        backward = not complex_out and (complex_in or cost[1] <= cost[0])
+        # Unchecked, what samples have to do with each other is summed as a tape sums it: over those of the result.
+        backward = not complex_out and (complex_in or not self.check or cost[1] <= cost[0])
         colours = np.tile(np.arange(height if backward else width), count)
         one = Pass(reverse if backward else forward, len(point), colours, self.max_bytes)
         name = f"{one.count} {'reverse' if backward else 'forward'} passes over all {what}s"
@@ -144,7 +145,7 @@ class _Blocks(_Part):
             y.dtype,
             dynamic,
             baked,
-            [Choice(name, min(cost))],
+            [Choice(name, cost[backward])],
             program_cost(program),
             run.reads > 0,
         )

@@ -6,13 +6,16 @@ Program, with tracked tensors it records.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from ..program import Program
+from ..program import Program, Slot
 from ..recording import apply
+
+REUSE_BYTES = 1 << 16  # smaller arrays come from NumPy's own cache of buffers
 
 
 def run_batched(
@@ -33,14 +36,62 @@ def run_batched(
         for position, step in enumerate(program.steps):
             mine = [values[a] for a in step.args]
             which = [flags[a] for a in step.args]
-            params = dict(step.params)
-            if any(which):
-                values.append(step.primitive.batch(size, which, *mine, **params))
-                flags.append(True)
-            else:
-                values.append(apply(step.primitive, mine, params))
+            dead = ends.get(position, ())
+            for number in dead:
+                values[number] = None
+            if True not in which:
+                values.append(apply(step.primitive, mine, dict(step.params)))
                 flags.append(False)
-            for dead in ends.get(position, ()):
-                values[dead] = None
-            del mine
+                continue
+            result = None
+            if not step.params:
+                ufunc = getattr(step.primitive, "ufunc", None)
+                if ufunc is not None:
+                    result = _quick(ufunc, step.slot, size, which, mine, bool(dead))
+            if result is None:
+                result = step.primitive.batch(size, which, *mine, **dict(step.params))
+            values.append(result)
+            flags.append(True)
+            del mine, result
     return [values[i] for i in program.outputs], [flags[i] for i in program.outputs]
+
+
+def _quick(ufunc: np.ufunc, slot: Slot, size: int, which: Sequence[bool], args: list[Any], dead: bool) -> Any:
+    """Return what a ufunc makes of plain arrays, or None where the primitive's own rule has to look closer.
+
+    An argument that nobody needs any more gives its memory to the result, as in an expression of NumPy's: fresh memory
+    for a large array costs more than the arithmetic.
+    """
+    ndim = len(slot.shape) + 1
+    for arg, flag in zip(args, which, strict=True):
+        kind = type(arg)
+        if kind is np.ndarray:
+            if flag and arg.ndim != ndim:
+                return None  # samples of fewer axes have to be aligned
+        elif kind is not float and kind is not int:
+            return None
+    if dead:
+        shape = (size, *slot.shape)
+        for i in range(len(args)):
+            buffer = args[i]
+            if (
+                type(buffer) is np.ndarray
+                and buffer.nbytes >= REUSE_BYTES
+                and buffer.shape == shape
+                and buffer.dtype == slot.dtype
+                and buffer.base is None
+                and buffer.flags.writeable
+                and sys.getrefcount(buffer) == _ONLY_HERE
+            ):
+                return ufunc(*args, out=buffer)
+    return ufunc(*args)
+
+
+def _count_references() -> int:
+    args = [np.zeros(1)]
+    buffer = args[0]
+    return sys.getrefcount(buffer)
+
+
+# What the count is for an array that only the list of arguments and a variable hold (it depends on the interpreter).
+_ONLY_HERE = _count_references()

@@ -85,7 +85,7 @@ class Loops:
     def write_kernels(self, code: Code, name: str, attributes: str) -> None:
         """Write the functions of all nests, those of loops' bodies included."""
         schedule = self.schedule
-        started = set(self.starts)
+        started = set(self.starts) | schedule.prepared
         for number, (item, kernel) in enumerate(zip(schedule.items, self.kernels, strict=True)):
             if kernel is not None and kernel.boxes:
                 kernel.name, kernel.code = f"{name}_{number}", code
@@ -154,7 +154,7 @@ class Loops:
         found: dict[int, Any] = {v: constant(schedule.kinds[v], 0) for v in schedule.zeroed}
         for item, kernel in zip(schedule.items, self.kernels, strict=True):
             if kernel is not None:
-                for v in kernel.needs_start(item.roots):
+                for v in kernel.needs_start(item.roots) - schedule.prepared:
                     root = next(root for root in item.roots if root.value == v)
                     found.setdefault(v, scalars.identity(root.reduction or "", schedule.kinds[v]))
         return found

@@ -17,7 +17,7 @@ from .ir import Kind
 
 ALIASES = frozenset({"alias", "watch", "stop_gradient"})
 VIEWS = frozenset({"reshape", "transpose", "broadcast_to", "index", *ALIASES})
-JOINS = frozenset({"concatenate", "stack", "index_add", "index_set"})
+JOINS = frozenset({"concatenate", "stack", "index_add", "index_set", "assemble"})
 
 
 class MustStore(Exception):
@@ -192,10 +192,11 @@ class Puller:
                 moved[axis] = part
             return self.pull(operand, tuple(moved))
         if name == "reshape":
-            return self._reshape(operand, shape, flatten(index, strides_of(step.slot.shape)))
+            return self.flat(operand, shape, flatten(index, strides_of(step.slot.shape)))
         return self.pull(operand, self.source(shape, index, params["spec"], step.args[1:]))
 
-    def _reshape(self, operand: int, shape: tuple[int, ...], flat: Index) -> Node:
+    def flat(self, operand: int, shape: tuple[int, ...], flat: Index) -> Node:
+        """Return the element of a value by its position in C order."""
         # Reshapes of reshapes, and of what lies contiguous in memory, only need the position.
         while True:
             operand = self.alias.get(operand, operand)

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from ...program import Program, Step
 from . import control, products, scalars
 from .affine import NOUGHT, CutVariable, Index, SplitVariable, flatten, strides_of, variable
@@ -19,7 +21,7 @@ from .straight import NoLowering
 
 DEEPEST = 120  # operations between stored values
 MANY_PIECES = 8
-GROUP_ROOTS = 16
+GROUP_ROOTS = 64
 SEQUENTIAL = frozenset({"cumsum", "cumprod", "cummax", "cummin", "running_max_index", "argmax", "argmin"})
 
 
@@ -188,6 +190,7 @@ class Schedule:
         self.plain: dict[int, Item] = {}
         self.items: list[Item] = []
         self.zeroed: dict[int, int] = {}
+        self.prepared: set[int] = set()  # what is added to after it was stored
         self.checked: set[tuple[int, int]] = set()
         for v in sorted(self.forced):
             if v < self.first:
@@ -276,6 +279,9 @@ class Schedule:
                     start += shape[axis]
                 self._piece_root(v, kind, part, shape, place)
             return
+        if name == "assemble":
+            self._assemble(v, step)
+            return
         add = name == "index_add"
         block, arrays = (step.args[0], step.args[1:]) if add else (step.args[1], step.args[2:])
         shape = self.program.slot(block).shape
@@ -313,6 +319,40 @@ class Schedule:
         self.add(root, max(level, floor), reads)
         if add and not arrays and kind is not BOOL:
             self.zeroed[v] = self.level[v]
+
+    def _assemble(self, v: int, step: Step) -> None:
+        """Copy the template, then store every part; parts that only set are all in one go."""
+        params = dict(step.params)
+        count, stores = params["count"], params["stores"]
+        layout, kind, size = self.layouts[v], self.kinds[v], step.slot.shape[0]
+        template, values, arrays = step.args[0], step.args[1 : 1 + count], step.args[1 + count :]
+        for a in arrays:
+            if a not in self.layouts:
+                raise MustStore(a)
+        covered = sum(_count_of(store, self, arrays) for store in stores if store[4] == "set")
+        floor = 0
+        if covered < size:
+            root = Root(v, kind, (size,), _puller_of(template), place_in(layout))
+            level, reads = self.reads_of([(template, True)], (size,))
+            self.add(root, level, reads)
+            floor = level + 1
+        latest = floor
+        for store in stores:
+            which, shape, select, places, how = store
+            value = values[which]
+            pull, domain = _selected(self, value, shape, select, arrays)
+            place = _placed(places, arrays, domain, size)
+            root = Root(v, kind, domain, pull, place, reduction=None if how == "set" else "sum", scatter=how != "set")
+            used = [(a, False) for a in arrays if a in (_array_of(select, arrays), _array_of(places, arrays))]
+            level, reads = self.reads_of([(value, select is None), *used], domain)
+            for a, _ in used:
+                level = max(level, self.level.get(a, -1) + 1)
+                reads.add(a)
+            level = max(level, floor if how == "set" else latest + 1)
+            latest = max(latest, level)
+            self.add(root, level, reads)
+        if any(store[4] != "set" for store in stores):
+            self.prepared.add(v)
 
     def _piece_root(self, v: int, kind: Kind, part: int, shape: tuple[int, ...], place: Any) -> None:
         root = Root(v, kind, shape, lambda puller, axes: puller.pull(part, axes), place)
@@ -542,6 +582,8 @@ class Schedule:
                     for array, n in _gathers(box):
                         wanted.setdefault((array, n))
         for number, (array, n) in enumerate(wanted):
+            if self._is_known_to_fit(array, n):
+                continue
             checks.append(self._check(number, array, n))
         for item in checks:
             item.boxes = build(self, item.roots)
@@ -549,6 +591,16 @@ class Schedule:
         self.items = sorted(
             [*self.items, *checks], key=lambda item: (item.level, rank.get(item.kind, 1), item.order)
         )
+
+    def _is_known_to_fit(self, array: int, n: int) -> bool:
+        """Whether an index array is a constant (it owns its memory and may not be written to) within bounds."""
+        i = array - len(self.program.inputs)
+        if not 0 <= i < len(self.program.captures):
+            return False
+        value = self.program.captures[i]
+        if not isinstance(value, np.ndarray) or value.flags.writeable or value.base is not None:
+            return False
+        return value.size == 0 or (int(value.min()) >= -n and int(value.max()) < n)
 
     def _check(self, number: int, array: int, n: int) -> Item:
         """A nest that looks whether all of an index array is within bounds."""
@@ -582,6 +634,56 @@ class Schedule:
             )
         )
         return item
+
+
+def _array_of(part: Any, arrays: Sequence[int]) -> int:
+    return arrays[part] if isinstance(part, int) else -1
+
+
+def _count_of(store: Any, plan: Schedule, arrays: Sequence[int]) -> int:
+    places = store[3]
+    if isinstance(places, tuple):
+        return len(range(*slice(*places).indices(1 << 62)))
+    return _size(plan.program.slot(arrays[places]).shape)
+
+
+def _selected(
+    plan: Schedule, value: int, shape: tuple[int, ...], select: Any, arrays: Sequence[int]
+) -> tuple[Any, tuple[int, ...]]:
+    """Return how to pull the elements of a store, and their domain."""
+    own = plan.shape_of(value)
+    if select is None:
+        return (lambda puller, axes: puller.pull(value, puller.aligned(value, axes))), shape
+
+    def pull(puller: Puller, axes: tuple[Index, ...]) -> Node:
+        if isinstance(select, tuple):
+            start, _, step = slice(*select).indices(_size(shape))
+            flat = axes[0] * step + start
+        else:
+            flat = Index(0, (), ((1, (arrays[select], axes, _size(shape))),))
+        if _size(own) == 1:
+            return puller.pull(value, (NOUGHT,) * len(own))
+        if own != shape:
+            raise MustStore(value)
+        return puller.flat(value, own, flat)
+
+    if isinstance(select, tuple):
+        return pull, (len(range(*slice(*select).indices(_size(shape)))),)
+    return pull, plan.program.slot(arrays[select]).shape
+
+
+def _placed(places: Any, arrays: Sequence[int], domain: tuple[int, ...], size: int) -> Any:
+    strides = strides_of(domain)
+
+    def place(puller: Puller, axes: tuple[Index, ...]) -> Index:
+        flat = flatten(axes, strides)
+        if isinstance(places, tuple):
+            start, _, step = slice(*places).indices(size)
+            return flat * step + start
+        # an index array is read at its own position, which is the flat one
+        return Index(0, (), ((1, (arrays[places], (flat,), size)),))
+
+    return place
 
 
 def _largest(kind: Kind) -> int:
