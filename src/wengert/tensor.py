@@ -16,12 +16,12 @@ import numpy as np
 
 from .advice import advice
 from .boxes import OBJECT, boxed, may_be_boxed, unboxed
-from .errors import AbstractValue, StructureError, TraceLost, UnsupportedFunction, user_line
+from .errors import AbstractValue, ArgumentError, DtypeError, StructureError, TraceLost, user_line
 from .primitives import elementwise as e
 from .primitives.contraction import matmul
 from .primitives.indexing import index, normalize_index
 from .primitives.sparse_operand import dense_times_sparse, is_sparse, sparse_times_dense
-from .recording import Traced, apply, apply1, apply2, current, is_guarded, is_tracked, wrap
+from .recording import Traced, apply, apply1, apply2, current, is_guarded, is_tracked
 from .views import assign, holds_tensor, view, write
 
 _UFUNCS = e.UFUNCS
@@ -151,7 +151,8 @@ class Tensor(Traced):
         data = np.array(value, dtype=dtype)
         if data.dtype == object:
             raise StructureError(
-                f"a tensor cannot hold objects; got {type(value).__name__}", hint="pass numbers, or nested lists of equal length"
+                f"a tensor cannot hold objects; got {type(value).__name__}",
+                hint="pass numbers, or nested lists of equal length",
             )
         self._data = data
 
@@ -159,20 +160,24 @@ class Tensor(Traced):
 
     @property
     def shape(self) -> tuple[int, ...]:
+        """The lengths of the axes."""
         data = self._data
         return data.shape if data is not None else self._line.shape  # type: ignore[union-attr]
 
     @property
     def dtype(self) -> np.dtype:
+        """The type of the numbers."""
         data = self._data
         return data.dtype if data is not None else self._line.dtype  # type: ignore[union-attr]
 
     @property
     def ndim(self) -> int:
+        """How many axes there are."""
         return len(self.shape)
 
     @property
     def size(self) -> int:
+        """How many elements there are."""
         size = 1
         for n in self.shape:
             size *= n
@@ -180,32 +185,38 @@ class Tensor(Traced):
 
     @property
     def itemsize(self) -> int:
+        """Bytes per element."""
         return self.dtype.itemsize
 
     @property
     def nbytes(self) -> int:
+        """Bytes of all elements."""
         return self.size * self.dtype.itemsize
 
     @property
     def device(self) -> str:
+        """Where the data is; always `cpu`."""
         return "cpu"
 
     def to_device(self, device: str, /, *, stream: Any = None) -> Tensor:
         """Return the tensor itself; there is one device."""
         if device != "cpu":
-            raise ValueError(f"device {device!r} is not available; the only device is 'cpu'")
+            raise ArgumentError(f"device {device!r} is not available; the only device is 'cpu'")
         return self
 
     @property
     def T(self) -> Tensor:
+        """The tensor with its axes reversed, as a view."""
         return _namespace().transpose(self)
 
     @property
     def mT(self) -> Tensor:
+        """The matrices transposed, as a view."""
         return _namespace().matrix_transpose(self)
 
     @property
     def real(self) -> Tensor:
+        """The real part; a view of a complex tensor."""
         return view(self, e.real) if self.dtype.kind == "c" else self
 
     @real.setter
@@ -214,16 +225,18 @@ class Tensor(Traced):
 
     @property
     def imag(self) -> Tensor:
+        """The imaginary part; a view of a complex tensor."""
         return view(self, e.imag) if self.dtype.kind == "c" else _namespace().zeros_like(self)
 
     @imag.setter
     def imag(self, value: Any) -> None:
         if self.dtype.kind != "c":
-            raise TypeError("array does not have imaginary part to set")
+            raise DtypeError("array does not have imaginary part to set")
         self.imag[...] = value
 
     @property
     def flat(self) -> Any:
+        """The elements in C order, readable and writable by a flat index."""
         return _implementation("FlatIterator")(self)
 
     @flat.setter
@@ -264,7 +277,8 @@ class Tensor(Traced):
     def _leave(self, what: str) -> Any:
         """Return the data for a conversion that drops the derivative, unless that derivative is wanted."""
         data = self._concrete(what)
-        if is_tracked(self) and self.dtype.kind in "fc" and not is_guarded(self):  # integers and booleans have no derivative to lose
+        # Integers and booleans have no derivative to lose.
+        if is_tracked(self) and self.dtype.kind in "fc" and not is_guarded(self):
             where = user_line()
             raise TraceLost(
                 f"{what} on a tracked tensor of shape {self.shape}, dtype {self.dtype}",
@@ -279,7 +293,7 @@ class Tensor(Traced):
             return np.array(None, dtype=object)  # what SciPy takes for "not mine": it lets __rmatmul__ act
         if (
             self._boxes
-            and (dtype is None or dtype == object)
+            and (dtype is None or dtype is object or dtype == OBJECT)
             and (self._data is None or (is_tracked(self) and self.dtype.kind in "fc"))
             and may_be_boxed(self, dtype)
         ):
@@ -348,12 +362,12 @@ class Tensor(Traced):
 
     def __len__(self) -> int:
         if not self.shape:
-            raise TypeError("len() of a tensor without axes")
+            raise StructureError("len() of a tensor without axes")
         return self.shape[0]
 
     def __iter__(self) -> Iterator[Tensor]:
         if not self.shape:
-            raise TypeError("iteration over a tensor without axes")
+            raise StructureError("iteration over a tensor without axes")
         return (self[i] for i in range(self.shape[0]))
 
     def __contains__(self, value: Any) -> bool:
@@ -471,7 +485,7 @@ class Tensor(Traced):
 
     def __array_namespace__(self, *, api_version: str | None = None) -> Any:
         if api_version not in (None, "2021.12", "2022.12", "2023.12", "2024.12"):
-            raise ValueError(f"array API version {api_version!r} is not supported")
+            raise ArgumentError(f"array API version {api_version!r} is not supported")
         return _namespace()
 
     # ------------------------------------------------------------ methods of ndarray
@@ -541,11 +555,12 @@ class Tensor(Traced):
 Tensor.family = Tensor
 _OPERANDS = (Traced, np.generic, float, int, complex)
 _NDARRAY = np.ndarray
+_BOOLEAN = np.dtype(bool)
 
 
 def _is_truth_value(key: Any) -> bool:
     """Whether an index is a single boolean, not a mask with axes."""
-    return key is True or key is False or (getattr(key, "dtype", None) == bool and key.ndim == 0)
+    return key is True or key is False or (getattr(key, "dtype", None) == _BOOLEAN and key.ndim == 0)
 
 
 def _foreign(x: Any) -> bool:

@@ -363,3 +363,22 @@ def test_grad_with_a_graph_nests_inside_of_a_derivative():
         return torch.autograd.grad(x**3, x, create_graph=True)[0]
 
     assert torch.func.grad(inner)(torch.tensor(2.0)) == 12
+
+
+def test_batched_grad_outputs_with_hooks_and_graphs():
+    x = leaf(1.0, 2.0)
+    y = x**2
+    x.register_hook(lambda g: g * 10)
+    (rows,) = torch.autograd.grad(y, x, torch.eye(2), is_grads_batched=True, retain_graph=True)
+    assert rows.tolist() == [[20, 0], [0, 40]]
+    w = leaf(1.0, 2.0)
+    (rows,) = torch.autograd.grad(w**3, w, torch.eye(2), is_grads_batched=True, create_graph=True)
+    assert torch.autograd.grad(rows.sum(), w)[0].tolist() == [6, 12]
+
+
+def test_a_batched_pass_frees_the_graph():
+    x = leaf(1.0, 2.0)
+    y = x**2
+    torch.autograd.grad(y, x, torch.eye(2), is_grads_batched=True)
+    with pytest.raises(RuntimeError, match="a second time"):
+        torch.autograd.grad(y, x, torch.eye(2), is_grads_batched=True)

@@ -292,6 +292,44 @@ def test_vmap_generated():
     assert per_row.tolist() == [[2, 4], [6, 8]]
 
 
+def test_vmap_of_a_forward_rule():
+    class Square(torch.autograd.Function):
+        generate_vmap_rule = True
+
+        @staticmethod
+        def forward(x):
+            return x**2
+
+        @staticmethod
+        def setup_context(ctx, inputs, output):
+            ctx.save_for_backward(*inputs)
+
+        @staticmethod
+        def jvp(ctx, t):
+            return 2 * ctx.saved_tensors[0] * t
+
+    rows = torch.tensor([[1.0, 2.0], [3.0, 4.0]])
+    pushed = torch.vmap(lambda a: torch.func.jvp(Square.apply, (a,), (torch.ones(2),))[1])(rows)
+    assert pushed.tolist() == [[2, 4], [6, 8]]
+
+
+def test_a_recorded_call_is_a_primitive_like_any_other():
+    class Own(Split):
+        @staticmethod
+        def vmap(info, in_dims, x, n):
+            return Own.apply(x, n), 0
+
+    x = leaf(1.0, 2.0)
+    primitive = Own.apply(x, 2)._line.primitive
+    values = np.array([3.0, 4.0], np.float32)
+    assert primitive.evaluate(values).tolist() == [9, 16]
+    assert primitive.abstract(values) == ((2,), np.float32)
+    rows = np.ones((3, 2), np.float32) * 2
+    assert primitive.batch(3, [True], rows).tolist() == [[4, 4]] * 3
+    with pytest.warns(UserWarning, match="no batch rule"):
+        assert Split.apply(x, 2)._line.primitive.batch(3, [True], rows).tolist() == [[4, 4]] * 3
+
+
 def test_vmap_of_the_users():
     seen = []
 
@@ -365,6 +403,13 @@ class Both(Split):
 
 
 ERRORS = {
+    "no setup": (
+        lambda: Function.setup_context(None, (), None),
+        NotImplementedError,
+        "setup_context is not implemented",
+    ),
+    "no jvp": (lambda: Function.jvp(None), NotImplementedError, "jvp is not implemented"),
+    "no vmap": (lambda: Function.vmap(None, ()), NotImplementedError, "vmap is not implemented"),
     "an instance": (lambda: Cube(), RuntimeError, r"called by its class(.*\n)*.*|Cube.apply"),
     "no forward": (lambda: run(made(Function.forward)), NotImplementedError, "static method forward"),
     "no backward": (lambda: run(made(lambda ctx, a: a * 2)), NotImplementedError, "static method backward"),
@@ -433,3 +478,23 @@ def test_misuse(case):
     call, builtin, text = ERRORS[case]
     with pytest.raises(builtin, match=text):
         call()
+
+
+def test_functions_leave_no_cycles():
+    x = leaf(1.0, 2.0)
+
+    def work():
+        Cube.apply(x).sum().backward()
+        torch.autograd.grad(Once.apply(x).sum(), x, create_graph=True)
+        torch.autograd.functional.hessian(lambda a: Exp.apply(a).sum(), torch.ones(2))
+        x.grad = None
+
+    work()
+    gc.collect()
+    gc.disable()
+    try:
+        for _ in range(3):
+            work()
+        assert gc.collect() == 0
+    finally:
+        gc.enable()

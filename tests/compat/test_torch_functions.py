@@ -102,6 +102,7 @@ RESULTS = {
     "torch.linalg.matrix_rank(torch.ones(2, 2))": 1,
     "torch.linalg.eigvals(torch.tensor([[0., 1.], [-1., 0.]])).abs()": [1, 1],
     "torch.linalg.eig(torch.eye(2)).eigenvalues.real": [1, 1],
+    "torch.linalg.eigh(torch.eye(2)).eigenvalues": [1, 1],
     "torch.linalg.qr(torch.eye(2), mode='r').R.abs()": [[1, 0], [0, 1]],
     "torch.linalg.diagonal(torch.ones(1, 2, 2))": [[1, 1]],
     "torch.nn.functional.one_hot(torch.tensor([0, 2]))": [[1, 0, 0], [0, 0, 1]],

@@ -122,6 +122,71 @@ def test_an_undefined_gradient_counts_as_zero():
         gradcheck(Strange.apply, (leaf(1.0, 2.0),))
 
 
+def two_outputs(backward):
+    def forward(ctx, x):
+        ctx.set_materialize_grads(False)
+        return x * 2, x * 3
+
+    return type(
+        "Two", (torch.autograd.Function,), {"forward": staticmethod(forward), "backward": staticmethod(backward)}
+    )
+
+
+def test_an_undefined_gradient_and_one_of_zeros_are_the_same():
+    def backward(ctx, g, h):
+        if g is None or h is None:
+            return 3 * h if g is None else 2 * g
+        return 2 * g + 3 * h + (h == 0) * g  # wrong where zeros arrive
+
+    function = two_outputs(backward).apply
+    with pytest.raises(GradcheckError, match="undefined, not zero"):
+        gradcheck(function, (leaf(1.0, 2.0),))
+    assert gradcheck(function, (leaf(1.0, 2.0),), check_undefined_grad=False)
+
+
+def drifting(x, g, calls=[]):  # noqa: B006
+    calls.append(1)
+    return g * 2 * x * (1 + 1e-3 * len(calls))
+
+
+def test_batched_gradients_that_differ():
+    with pytest.raises(GradcheckError, match="batched gradients of output 0 by input 0 differ"):
+        gradcheck(
+            rule(lambda x: x**2, drifting),
+            (leaf(1.0, 2.0),),
+            atol=10,
+            nondet_tol=10,
+            check_batched_grad=True,
+        )
+
+
+def test_batched_tangents_that_differ():
+    calls = []
+
+    class Square(torch.autograd.Function):
+        generate_vmap_rule = True
+
+        @staticmethod
+        def forward(x):
+            return x**2
+
+        @staticmethod
+        def setup_context(ctx, inputs, output):
+            ctx.save_for_backward(*inputs)
+
+        @staticmethod
+        def backward(ctx, g):
+            return 2 * ctx.saved_tensors[0] * g
+
+        @staticmethod
+        def jvp(ctx, t):
+            calls.append(1)
+            return 2 * ctx.saved_tensors[0] * t * (1 + 1e-2 * len(calls))
+
+    with pytest.raises(GradcheckError, match="batched tangents of output 0 by input 0 differ"):
+        gradcheck(Square.apply, (leaf(1.0, 2.0),), atol=10, check_forward_ad=True, check_batched_forward_grad=True)
+
+
 def test_a_wrong_second_derivative():
     class Cube(torch.autograd.Function):
         @staticmethod

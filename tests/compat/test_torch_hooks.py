@@ -179,6 +179,9 @@ def test_anomaly_detection_names_the_forward_line():
                 y.backward()
             assert "torch.sqrt(x - 5)" in y.grad_fn.next_functions[0][0].metadata["traceback_"]
     assert not torch.autograd.is_anomaly_enabled()
+    with pytest.warns(UserWarning, match="anomaly"):
+        decorated = torch.autograd.detect_anomaly()(torch.autograd.is_anomaly_enabled)
+        assert decorated() and not torch.autograd.is_anomaly_enabled()
     with np.errstate(all="ignore"):
         nan_of(x).backward()
     assert np.isnan(x.grad.numpy()).all()

@@ -41,7 +41,7 @@ PRINTED = {
     ),
     "torch.tensor([123456.789])": "tensor([123456.7891])",
     "torch.tensor([0.1, 0.25, 100.5])": "tensor([1.0000e-01, 2.5000e-01, 1.0050e+02])",
-    "torch.zeros(2, dtype=torch.float64, requires_grad=True)": "tensor([0., 0.], dtype=torch.float64, requires_grad=True)",
+    "torch.zeros(1, dtype=torch.float64, requires_grad=True)": "tensor([0.], dtype=torch.float64, requires_grad=True)",
     "torch.tensor([[1., 2.]], requires_grad=True).sum()": "tensor(3., grad_fn=<SumBackward0>)",
     "torch.float32": "torch.float32",
     "torch.zeros(2, 3).shape": "torch.Size([2, 3])",
@@ -123,7 +123,11 @@ def test_dtypes_are_what_numpy_understands():
     assert torch.float32 != "a" and torch.float32 != torch.float64
     assert torch.finfo(torch.float32).eps == np.finfo(np.float32).eps and torch.finfo().bits == 32
     assert torch.iinfo(torch.int8).max == 127
-    assert torch.device("cpu") == "cpu" and str(torch.device("cpu:0")) == "cpu:0"
+    assert (
+        {torch.device("cpu")} == {torch.device("cpu")}
+        and torch.device("cpu") == "cpu"
+        and str(torch.device("cpu:0")) == "cpu:0"
+    )
 
 
 PROMOTED = {
@@ -224,6 +228,10 @@ MADE = {
     "torch.tensor([1.7, -1.7]).long()": ("int64", [1, -1]),
     "torch.tensor([1.7]).type(torch.int32)": ("int32", [1]),
     "torch.tensor([1.7]).bool()": ("bool", [True]),
+    "torch.tensor([1]).type_as(torch.ones(1))": ("float32", [1]),
+    "torch.zeros(1).set_(torch.ones(2))": ("float32", [1, 1]),
+    "np.eye(2, dtype=np.float32) @ torch.ones(2)": ("float32", [1, 1]),
+    "torch.ones(2).__rmatmul__(torch.ones(2, 2))": ("float32", [2, 2]),
 }
 
 

@@ -1,5 +1,6 @@
 """Robotics, computer vision and optics, as NumPy code writes them."""
 
+# ruff: noqa: B008
 import numpy as np
 
 

@@ -80,9 +80,7 @@ def test_derivatives(function: Any, x: np.ndarray, analytic: bool) -> None:
         flat(pullback(cotangent)[0]), flat(cotangent) @ expected, rtol=tolerance, atol=10 * tolerance * scale
     )
     if np.shape(value) == ():
-        np.testing.assert_allclose(
-            flat(wg.grad(function)(x)), expected[0], rtol=tolerance, atol=tolerance * scale
-        )
+        np.testing.assert_allclose(flat(wg.grad(function)(x)), expected[0], rtol=tolerance, atol=tolerance * scale)
 
 
 @pytest.mark.filterwarnings("ignore::wengert.errors.LoopWarning")

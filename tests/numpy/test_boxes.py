@@ -64,7 +64,9 @@ CODE: dict[str, Callable[[Any], Any]] = {
     "norm of a list": lambda x: np.linalg.norm([x[0], x[1], 3.0]) * x,
     "function of a list": lambda x: np.sqrt([x[0], x[1]]),
     "function of two lists": lambda x: np.arctan2([x[0], x[1]], [x[1], x[2]]) + np.hypot([x[0], x[1]], 2.0),
-    "functions by method": lambda x: np.exp(np.array([x[0]])) + np.tanh(np.array([x[1]])) + np.floor(np.array([x[2] + 0.5])),
+    "functions by method": lambda x: (
+        np.exp(np.array([x[0]])) + np.tanh(np.array([x[1]])) + np.floor(np.array([x[2] + 0.5]))
+    ),
     "rounding": lambda x: np.ceil(np.array([x[0]])) * x[1] + np.trunc(np.array([x[1]])) * x[0],
     "cumsum": lambda x: np.cumsum(np.array([x[0], x[1] ** 2, x[2]])),
     "outer": lambda x: np.outer(np.array([x[0], x[1] ** 2]), x),

@@ -68,7 +68,23 @@ def _pieces():
         yield x, spec, arrays, key, values
 
 
-_REPEATED = "the last writer wins, so permuting the writers is not a batch of the same"
+# A flat array of 8 numbers: two stores of parts, one that adds to them, one that adds where elements meet.
+_STORES = (
+    (0, (2,), None, (0, 4, 2), "set"),
+    (1, (3,), 0, (4, 7, None), "set"),
+    (0, (2,), None, (4, 6, None), "add"),
+    (2, (3,), None, 1, "at"),
+)
+
+
+def _assembled(template, u, v, w, elements, places):
+    out = template.copy()
+    out[0:4:2] = u
+    out[4:7] = v[elements]
+    out[4:6] += u
+    np.add.at(out, places, w)
+    return out
+
 
 SAMPLES = {
     "reshape": [
@@ -105,6 +121,14 @@ SAMPLES = {
         Sample((np.array(1.5), np.array(2.5)), {"axis": 0}),
         Sample((np.zeros((0, 2)), np.zeros((0, 2))), {"axis": 1}),
         Sample((C, A), {"axis": 1}),
+    ],
+    "assemble": [
+        Sample(
+            (np.arange(8.0), A[0, :2], A[1, :3], A[2, :3], np.array([2, 0, 1]), np.array([1, 3, 1])),
+            {"stores": _STORES, "count": 3},
+            reference=_assembled,
+            shared=(4, 5),
+        ),
     ],
     "index": [Sample((x, *arrays), {"spec": spec}, reference=_indexed(*key)) for x, spec, arrays, key in _INDICES],
     "index_add": [

@@ -68,7 +68,7 @@ def _shaped(rng, a):
         return np.stack([flat, flat[::-1]])
     if kind == 11 and size >= 2:
         y = flat * 1.0
-        y[:: 2] *= flat[0]
+        y[::2] *= flat[0]
         return y
     return a
 

@@ -164,7 +164,7 @@ def is_star(graph, colours):
     near = [set(graph.indices[graph.indptr[v] : graph.indptr[v + 1]]) - {v} for v in range(n)]
     if any(colours[v] == colours[w] for v in range(n) for w in near[v]):
         return False
-    for b, c in ((b, c) for b in range(n) for c in near[b]):
+    for b, c in [(v, w) for v in range(n) for w in near[v]]:
         for a in near[b] - {c}:
             for d in near[c] - {b, a}:
                 if colours[a] == colours[c] and colours[b] == colours[d]:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from textbook import TEXTBOOK
 
 import wengert as wg
-from textbook import TEXTBOOK
 from wengert.sparse.plans import plans
 
 
@@ -99,12 +99,21 @@ def test_where_is_global():
 @pytest.mark.parametrize(
     ("function", "by_hand"),
     [
-        (lambda x: np.sum(100 * (x[1:] - x[:-1] ** 2) ** 2 + (1 - x[:-1]) ** 2), lambda n: np.tri(n, k=1, dtype=bool) & ~np.tri(n, k=-2, dtype=bool)),
+        (
+            lambda x: np.sum(100 * (x[1:] - x[:-1] ** 2) ** 2 + (1 - x[:-1]) ** 2),
+            lambda n: np.tri(n, k=1, dtype=bool) & ~np.tri(n, k=-2, dtype=bool),
+        ),
         (lambda x: np.sum(x**4), lambda n: np.eye(n, dtype=bool)),
         (lambda x: np.sum(x) ** 2, lambda n: np.ones((n, n), bool)),
         (lambda x: np.sum(np.arange(6.0) * x), lambda n: np.zeros((n, n), bool)),
-        (lambda x: np.prod(x[:2]) + np.sin(x[5]), lambda n: np.array([[i != j and max(i, j) < 2 or i == j == 5 for j in range(n)] for i in range(n)])),
-        (lambda x: x[0] * np.sum(x[1:]), lambda n: np.array([[(i == 0) != (j == 0) for j in range(n)] for i in range(n)])),
+        (
+            lambda x: np.prod(x[:2]) + np.sin(x[5]),
+            lambda n: np.array([[(i != j and max(i, j) < 2) or i == j == 5 for j in range(n)] for i in range(n)]),
+        ),
+        (
+            lambda x: x[0] * np.sum(x[1:]),
+            lambda n: np.array([[(i == 0) != (j == 0) for j in range(n)] for i in range(n)]),
+        ),
     ],
 )
 @pytest.mark.parametrize("mode", ["auto", "columns", "star", "acyclic"])

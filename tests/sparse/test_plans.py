@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -125,14 +126,14 @@ def test_saving_structures(tmp_path):
     assert np.array_equal(loaded["b"][0]["x"].toarray(), np.eye(3))
 
 
-class Pair(tuple):
+class Point(NamedTuple):
     """A kind of structure that is code."""
+
+    x: object
+    y: object
 
 
 def test_a_plan_for_structures_that_are_code_is_not_saved(tmp_path):
-    from typing import NamedTuple
-
-    Point = NamedTuple("Point", [("x", object), ("y", object)])
     plan = wg.plan_jacobian(lambda p: p.x * p.y, Point(np.ones(2), np.ones(2)))
     with pytest.raises(wg.errors.StructureError, match="of type Point cannot be saved"):
         plan.save(tmp_path / "plan")
@@ -206,7 +207,9 @@ def test_a_given_pattern_is_used_for_colours(rng):
 
 def test_a_wrong_pattern_is_reported_and_not_used(rng):
     x = rng.normal(size=6)
-    with pytest.raises(wg.errors.WrongPattern, match=r"the given pattern misses entries: row 0 .* \(5 of 5 rows differ\)"):
+    with pytest.raises(
+        wg.errors.WrongPattern, match=r"the given pattern misses entries: row 0 .* \(5 of 5 rows differ\)"
+    ):
         wg.plan_jacobian(chain, x, pattern=np.eye(5, 6))
     almost = np.eye(5, 6) + np.eye(5, 6, 1)
     almost[3, 4] = 0
@@ -227,7 +230,9 @@ def test_options_that_do_not_exist():
         wg.jacobian(chain, sparse="yes")
     with pytest.raises(wg.errors.ArgumentError, match="max_bytes is a positive int or None, not 0"):
         wg.jacobian(chain, max_bytes=0)
-    with pytest.raises(wg.errors.ArgumentError, match="mode='structured': structured accumulation, forward is not possible"):
+    with pytest.raises(
+        wg.errors.ArgumentError, match="mode='structured': structured accumulation, forward is not possible"
+    ):
         wg.plan_jacobian(lambda x: np.fft.rfft(x).real, np.ones(4), mode="structured")
     with pytest.raises(wg.errors.ArgumentError, match="does not exist for complex numbers here"):
         wg.plan_jacobian(lambda z: z**2, np.ones(3, complex), mode="rows")

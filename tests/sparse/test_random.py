@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from random_functions import random_function
 
 import wengert as wg
-from random_functions import random_function
 
 MODES = ("auto", "structured", "forward", "reverse", "columns", "rows", "both")
 

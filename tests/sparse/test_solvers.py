@@ -25,7 +25,7 @@ class Points:
 
     def __call__(self, x, *args):
         self.runs += 1
-        data = x.numpy() if isinstance(x, wg.Tensor) else np.asarray(x)
+        data = x._data if isinstance(x, wg.Tensor) else np.asarray(x)  # .numpy() would count as a branch
         self.points.add(np.array(data, float).tobytes())
         return self.function(x, *args)
 
@@ -34,7 +34,19 @@ def rosenbrock(x):
     return np.sum(100 * (x[1:] - x[:-1] ** 2) ** 2 + (1 - x[:-1]) ** 2)
 
 
-METHODS = ["BFGS", "CG", "L-BFGS-B", "TNC", "SLSQP", "Newton-CG", "dogleg", "trust-ncg", "trust-krylov", "trust-exact", "trust-constr"]
+METHODS = [
+    "BFGS",
+    "CG",
+    "L-BFGS-B",
+    "TNC",
+    "SLSQP",
+    "Newton-CG",
+    "dogleg",
+    "trust-ncg",
+    "trust-krylov",
+    "trust-exact",
+    "trust-constr",
+]
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -42,7 +54,7 @@ def test_minimize_runs_the_function_once_per_point(method):
     if method == "dogleg":  # needs a positive definite Hessian
         f, start, best = Points(lambda x: np.sum(np.cosh(x - 1.0)) + np.sum(x[1:] * x[:-1]) * 0.1), np.zeros(4), None
     else:
-        f, start, best = Points(rosenbrock), np.array([-1.0, 1.2, 0.7, 0.9]), np.ones(4)
+        f, start, best = Points(rosenbrock), np.array([1.3, 1.2, 0.7, 0.9]), np.ones(4)
     found = optimize.minimize(f, start, method=method, tol=1e-9)
     if best is not None:
         assert np.allclose(found.x, best, atol=1e-4)
@@ -62,10 +74,12 @@ def test_minimize_takes_what_the_caller_gives():
 
 
 def test_a_branching_objective_is_recorded_at_every_point():
-    f = Points(lambda x: np.sum(x**2) if x[0] > 0.5 else np.sum((x - 2.0) ** 4) + x[0])
-    found = optimize.minimize(f, np.array([3.0, 2.0]), method="BFGS")
-    assert np.linalg.norm(wg.grad(f.function)(found.x)) < 1.0
-    assert f.runs == len(f.points)
+    f = Points(lambda x: np.sum(x**2) if x[0] > 0.5 else np.sum(x**2) + (x[0] - 0.5) ** 4)
+    for method in ("BFGS", "trust-exact"):
+        found = optimize.minimize(f, np.array([3.0, 2.0]), method=method, tol=1e-10)
+        assert np.allclose(wg.grad(f.function)(found.x), 0, atol=1e-8)
+    runs = f.runs
+    assert runs == len(f.points) + 1  # the start, in either solve
 
 
 def test_large_sparse_hessians_reach_trust_constr():
@@ -97,7 +111,9 @@ def test_constraints_get_exact_derivatives():
     found = optimize.minimize(lambda x: x[0] + x[1], np.array([-1.0, -0.5]), method="SLSQP", constraints=dictionary)
     assert np.allclose(found.x, -np.sqrt(0.5), atol=1e-5)
     theirs = scipy.optimize.NonlinearConstraint(lambda x: x[0] ** 2 + x[1] ** 2, 0, 1)
-    found = optimize.minimize(lambda x: x[0] + x[1], np.array([-1.0, -0.5]), method="trust-constr", constraints=[theirs])
+    found = optimize.minimize(
+        lambda x: x[0] + x[1], np.array([-1.0, -0.5]), method="trust-constr", constraints=[theirs]
+    )
     assert np.allclose(found.x, -np.sqrt(0.5), atol=1e-3)
 
 
@@ -129,7 +145,9 @@ def test_least_squares_by_other_methods():
     with pytest.raises(wg.errors.ArgumentError, match="method 'lm' takes dense Jacobians only, not 'sparse'"):
         optimize.least_squares(f, [1.0, 1.0], "sparse", method="lm")
     n = 400
-    tridiagonal = lambda x: (3 - 2 * x) * x - np.concatenate([np.zeros(1), x[:-1]]) - 2 * np.concatenate([x[1:], np.zeros(1)]) + 1
+    tridiagonal = lambda x: (
+        (3 - 2 * x) * x - np.concatenate([np.zeros(1), x[:-1]]) - 2 * np.concatenate([x[1:], np.zeros(1)]) + 1
+    )
     found = optimize.least_squares(tridiagonal, -np.ones(n))
     assert issparse(found.jac) and found.cost < 1e-12
 
@@ -301,7 +319,9 @@ def test_a_jacobian_of_the_callers_own():
 
 def test_boundary_value_problems():
     fun = lambda x, y, p: np.vstack([y[1], -(p[0] ** 2) * y[0]])
-    bc = lambda a, b, p: np.array([a[0], b[0], a[1] - p[0]]) if not isinstance(a, wg.Tensor) else np.stack([a[0], b[0], a[1] - p[0]])
+    bc = lambda a, b, p: (
+        np.array([a[0], b[0], a[1] - p[0]]) if not isinstance(a, wg.Tensor) else np.stack([a[0], b[0], a[1] - p[0]])
+    )
     x = np.linspace(0, 1, 8)
     y = np.stack([np.sin(np.pi * x), np.cos(np.pi * x) * np.pi])
     found = integrate.solve_bvp(fun, bc, x, y, p=[3.0])
@@ -342,7 +362,9 @@ def test_ipopts_problem_interface(rng):
 
 def test_a_structure_that_grows_is_reported():
     problem = ipopt.Problem(lambda x: np.sum(x), np.ones(2), lambda x: x if x[0] > 0 else x * np.sum(x))
-    with pytest.raises(wg.errors.StructureError, match="the Jacobian at this point has entries that its structure at x0"):
+    with pytest.raises(
+        wg.errors.StructureError, match="the Jacobian at this point has entries that its structure at x0"
+    ):
         problem.jacobian(-np.ones(2))
 
 
@@ -350,8 +372,10 @@ def test_ipopt_itself_is_an_extra():
     try:
         import cyipopt  # noqa: F401
     except ImportError:
-        with pytest.raises(wg.errors.MissingPackage, match=r"cyipopt is not installed[\s\S]*pip install 'wengert\[ipopt\]'"):
+        with pytest.raises(
+            wg.errors.MissingPackage, match=r"cyipopt is not installed[\s\S]*pip install 'wengert\[ipopt\]'"
+        ):
             ipopt.minimize_ipopt(lambda x: np.sum(x**2), np.ones(2))
     else:
-        x, info = ipopt.minimize_ipopt(lambda x: np.sum((x - 1) ** 2), np.zeros(2), options={"print_level": 0})
+        x, _ = ipopt.minimize_ipopt(lambda x: np.sum((x - 1) ** 2), np.zeros(2), options={"print_level": 0})
         assert np.allclose(x, 1.0)

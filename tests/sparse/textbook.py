@@ -140,7 +140,9 @@ def kronecker(x):
 
 
 def kronecker_pattern(n):
-    return np.hstack([np.kron(np.eye(3, dtype=bool), np.ones((n - 3, 1), bool)), np.tile(np.eye(n - 3, dtype=bool), (3, 1))])
+    return np.hstack(
+        [np.kron(np.eye(3, dtype=bool), np.ones((n - 3, 1), bool)), np.tile(np.eye(n - 3, dtype=bool), (3, 1))]
+    )
 
 
 GATHERED = np.array([3, 0, 0, 2])
@@ -183,10 +185,28 @@ TEXTBOOK: dict[str, tuple[Callable, int, Callable[[int], np.ndarray]]] = {
     "running sum": (np.cumsum, 6, lambda n: np.tri(n, dtype=bool)),
     "running product": (np.cumprod, 5, lambda n: np.tri(n, dtype=bool)),
     "differences": (lambda x: np.diff(x, 2), 7, lambda n: banded(n, [0, 1, 2], n - 2)),
-    "outer product": (lambda x: np.outer(x[:2], x[2:]).ravel(), 5, lambda n: np.hstack([np.kron(np.eye(2, dtype=bool), np.ones((3, 1), bool)), np.tile(np.eye(3, dtype=bool), (2, 1))])),
-    "maximum of rows": (lambda x: np.max(x.reshape(3, 2), axis=1), 6, lambda n: np.kron(np.eye(3, dtype=bool), np.ones((1, 2), bool))),
+    "outer product": (
+        lambda x: np.outer(x[:2], x[2:]).ravel(),
+        5,
+        lambda n: np.hstack(
+            [np.kron(np.eye(2, dtype=bool), np.ones((3, 1), bool)), np.tile(np.eye(3, dtype=bool), (2, 1))]
+        ),
+    ),
+    "maximum of rows": (
+        lambda x: np.max(x.reshape(3, 2), axis=1),
+        6,
+        lambda n: np.kron(np.eye(3, dtype=bool), np.ones((1, 2), bool)),
+    ),
     "floor": (lambda x: np.floor(x) + x[::-1], 4, lambda n: np.eye(n, dtype=bool)[::-1]),
-    "norms of rows": (lambda x: np.sqrt(np.sum(x.reshape(2, 3) ** 2, axis=1)), 6, lambda n: np.kron(np.eye(2, dtype=bool), np.ones((1, 3), bool))),
-    "batched matrix product": (lambda x: (x.reshape(2, 2, 2) @ np.ones((2, 2, 3))).ravel(), 8, lambda n: np.kron(np.eye(4, dtype=bool), np.ones((3, 2), bool))),
+    "norms of rows": (
+        lambda x: np.sqrt(np.sum(x.reshape(2, 3) ** 2, axis=1)),
+        6,
+        lambda n: np.kron(np.eye(2, dtype=bool), np.ones((1, 3), bool)),
+    ),
+    "batched matrix product": (
+        lambda x: (x.reshape(2, 2, 2) @ np.ones((2, 2, 3))).ravel(),
+        8,
+        lambda n: np.kron(np.eye(4, dtype=bool), np.ones((3, 2), bool)),
+    ),
 }
 """Name -> function, number of inputs, pattern by hand."""

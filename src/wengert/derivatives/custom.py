@@ -410,10 +410,32 @@ class CustomRule:
 
 
 def _matching(value: Any, structure: tree.Tree, what: str) -> list[Any]:
-    leaves, found = tree.flatten(value)
-    if found != structure:
-        raise StructureError(f"{what} does not have the structure of what it belongs to: {value!r}")
-    return leaves
+    """Return the leaves of a value that has a structure, where None stands for a part that is exactly zero."""
+    found: list[Any] = []
+
+    def walk(part: Any, node: tree.Tree) -> None:
+        if part is None:
+            found.extend([None] * node.count)
+        elif node.is_leaf and not isinstance(part, tuple | dict):
+            found.append(part)
+        else:
+            children = None if node.is_leaf else _children(part, node)
+            if children is None:
+                raise StructureError(f"{what} does not have the structure of what it belongs to: {value!r}")
+            for child, inner in zip(children, node.children, strict=True):
+                walk(child, inner)
+
+    walk(value, structure)
+    return found
+
+
+def _children(value: Any, node: tree.Tree) -> list[Any] | None:
+    """Return the parts of a value in a node's order, or None if it is of another kind."""
+    if node.kind in (tuple, list):
+        return list(value) if isinstance(value, tuple | list) and len(value) == len(node.children) else None
+    if isinstance(value, dict):
+        return [value[key] for key in node.keys] if set(value) == set(node.keys) else None
+    return [getattr(value, key) for key in node.keys] if type(value) is node.kind else None
 
 
 def _fitting(value: Any, slot: Slot, what: str, space: str) -> Any:

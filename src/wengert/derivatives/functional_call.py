@@ -27,6 +27,8 @@ from ..transforms.reverse import backpropagate
 from .recorded import Recorded, Window
 
 _ARRAYS = (Traced, np.ndarray, np.generic)
+
+
 class Call:
     """One call of a functional derivative: its inputs as the function gets them, and how results go back.
 

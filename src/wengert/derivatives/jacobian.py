@@ -100,10 +100,30 @@ def reverse_jacobian(
     if not pending:
         return results
     wanted = [sources[i] for i in pending]
+    if vectorize and (filled := _filled(lines, target, wanted, wrapper, chunk)) is not None:
+        for i, block in zip(pending, filled, strict=True):
+            results[i] = block
+        return results
     rows = _rows(lines, target, wanted, wrapper, chunk, vectorize)
     for i, row in zip(pending, rows, strict=True):
         results[i] = row
     return results
+
+
+# Results with fewer numbers than this are not worth a look at their structure.
+LARGE = 400_000
+
+
+def _filled(
+    lines: Sequence[Line], target: Line, sources: Sequence[Line], wrapper: type | None, chunk: int | None
+) -> list[Any] | None:
+    """Return the blocks of a large result that is mostly zero, filled in by its structure; None for any other."""
+    size = prod(target.shape) * sum(prod(source.shape) for source in sources)
+    if wrapper is not None or chunk is not None or size < LARGE:
+        return None
+    from ..sparse.from_lines import dense_blocks  # this way up only where it pays
+
+    return dense_blocks(lines, target, sources)
 
 
 def _rows(
@@ -190,7 +210,10 @@ def forward_jacobian(
             np.zeros(target.shape + source.shape, target.dtype) if target in active else None for target in targets
         ]
 
-    by_target = {}
+    by_target: dict[Line, Any] = {}
+    if len(reached) == 1 and (filled := _filled(lines, reached[0], [source], wrapper, chunk)) is not None:
+        by_target[reached[0]] = filled[0]
+        return [by_target.get(target) for target in targets]
     found = _pushed(lines, source, reached, wrapper, chunk, reverse=False)
     for target, columns in zip(reached, found, strict=True):
         axes = (*range(1, len(target.shape) + 1), 0)

@@ -26,6 +26,7 @@ from ..execute.native.wrapper import Result, argument_of, chain
 from ..recording import AMBIENT, Traced, current, wrap
 from ..tensor import Tensor
 from .jit_record import CannotCompile, Path, record
+from .jit_sparse import is_sparse, record_sparse
 
 MOST_PATHS = 16
 MOST_VARIANTS = 64
@@ -140,7 +141,7 @@ class State:
 
         strong = [_strong(value) for value in data]
         try:
-            path = record(self.function, rebuild, strong)
+            path = (record_sparse if is_sparse(self.function) else record)(self.function, rebuild, strong)
         except CannotCompile as problem:
             variant.eager = True
             return self._eagerly(leaves, structure, str(problem))
@@ -251,7 +252,7 @@ def _only_wide(path: Path) -> bool:
 
 def _shape_of_result(path: Path) -> str | None:
     """Return how the builtin can give the result back: one, tuple or list; None if Python has to build it."""
-    if any(out.form == "constant" for out in path.outputs):
+    if path.finish is not None or any(out.form == "constant" for out in path.outputs):
         return None
     kind = path.output_tree
     if kind.is_leaf:
@@ -282,6 +283,8 @@ def _compile(path: Path, data: Sequence[Any], name: str) -> Any:
 def _rebuild(path: Path, found: Any) -> Any:
     if _shape_of_result(path) is not None:
         return found
+    if path.finish is not None:
+        return path.finish(found[0])
     remaining = iter(found)
     leaves = [next(remaining) if out.form != "constant" else out.constant for out in path.outputs]
     return tree.unflatten(path.output_tree, leaves)

@@ -75,10 +75,12 @@ class Path:
         Other tensors that the function read, with the data they had.
     value
         The result of the recorded run.
+    finish : callable or None
+        Makes the result from the Program's only output.
     """
 
     __slots__ = (
-        "guard_dtypes", "guards", "literal", "output_tree", "outputs", "program", "reads_numbers", "tensors", "value",
+        "finish", "guard_dtypes", "guards", "output_tree", "outputs", "program", "reads_numbers", "tensors", "value",
         "variables",
     )  # fmt: skip
 
@@ -90,6 +92,11 @@ class Path:
     tensors: list[tuple[Traced, Any]]
     value: Any
     reads_numbers: set[int]
+    guard_dtypes: list[Any]
+    finish: Any
+
+    def __init__(self) -> None:
+        self.finish = None
 
 
 def record(function: Callable[..., Any], rebuild: Callable[[list[Any]], tuple[Any, Any]], leaves: Sequence[Any]) -> Path:

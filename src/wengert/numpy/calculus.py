@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from ..errors import ArgumentError, StructureError
 from ..primitives import indexing as p
 from ..primitives.base import normalize_axes, normalize_axis, shape_of
 from ..primitives.convolution import convolve as _full
@@ -25,12 +26,12 @@ def _part(x: Any, axis: int, start: int | None, stop: int | None) -> Any:
 def diff(a: Any, n: int = 1, axis: int = -1, prepend: Any = MISSING, append: Any = MISSING) -> Any:
     """Same as `numpy.diff`."""
     if n < 0:
-        raise ValueError("order must be non-negative but got " + repr(n))
+        raise ArgumentError("order must be non-negative but got " + repr(n))
     a = as_array(a)
     if n == 0:
         return a
     if a.ndim == 0:
-        raise ValueError("diff requires input that is at least one dimensional")
+        raise ArgumentError("diff requires input that is at least one dimensional")
     axis = normalize_axis(axis, a.ndim)
     parts = [a]
     for extra, place in ((prepend, 0), (append, 2)):
@@ -83,7 +84,7 @@ def gradient(f: Any, *varargs: Any, axis: Any = None, edge_order: int = 1) -> An
         else tuple(normalize_axis(int(i), f.ndim) for i in np.atleast_1d(axis))
     )
     if edge_order > 2:
-        raise ValueError("'edge_order' greater than 2 not supported")
+        raise ArgumentError("'edge_order' greater than 2 not supported")
     if not varargs:
         spacings: list[Any] = [1.0] * len(axes)
     elif len(varargs) == 1 and len(shape_of(varargs[0])) == 0:
@@ -91,9 +92,9 @@ def gradient(f: Any, *varargs: Any, axis: Any = None, edge_order: int = 1) -> An
     elif len(varargs) == len(axes):
         spacings = [_spacing(x, f.shape[i]) for x, i in zip(varargs, axes, strict=True)]
     else:
-        raise TypeError("invalid number of arguments")
+        raise StructureError("invalid number of arguments")
     if any(f.shape[i] < edge_order + 1 for i in axes):
-        raise ValueError(
+        raise ArgumentError(
             "Shape of array too small to calculate a numerical gradient, "
             "at least (edge_order + 1) elements are required."
         )
@@ -107,9 +108,9 @@ def _spacing(x: Any, n: int) -> Any:
         return x
     x = as_float(x)
     if x.ndim != 1:
-        raise ValueError("distances must be either scalars or 1d")
+        raise ArgumentError("distances must be either scalars or 1d")
     if x.shape[0] != n:
-        raise ValueError("when 1d, distances must match the length of the corresponding dimension")
+        raise ArgumentError("when 1d, distances must match the length of the corresponding dimension")
     steps = diff(x)
     equal = not (isinstance(steps, Traced) and is_tracked(steps)) and bool(np.all(np.equal(steps, steps[0])))
     return steps[0] if equal else steps
@@ -160,12 +161,12 @@ def interp(x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None, period
     x, xp = to_dtype(x, np.float64), to_dtype(xp, np.float64)
     fp = to_dtype(fp, np.complex128 if fp.dtype.kind == "c" else np.float64)
     if xp.shape != fp.shape:
-        raise ValueError("fp and xp are not of the same length.")
+        raise ArgumentError("fp and xp are not of the same length.")
     if not xp.shape[0]:
-        raise ValueError("array of sample points is empty")
+        raise ArgumentError("array of sample points is empty")
     if period is not None:
         if bool(np.equal(period, 0)):
-            raise ValueError("period must be a non-zero value")
+            raise ArgumentError("period must be a non-zero value")
         period = np.abs(period)
         left = right = None
         x, xp = x % period, xp % period
@@ -215,11 +216,11 @@ def _operands(a: Any, v: Any) -> tuple[Any, Any]:
     a, v = as_array(a), as_array(v)
     a, v = (np.reshape(x, (1,)) if x.ndim == 0 else x for x in (a, v))
     if a.ndim > 1 or v.ndim > 1:
-        raise ValueError("object too deep for desired array")
+        raise ArgumentError("object too deep for desired array")
     if not a.shape[0]:
-        raise ValueError("a cannot be empty")
+        raise ArgumentError("a cannot be empty")
     if not v.shape[0]:
-        raise ValueError("v cannot be empty")
+        raise ArgumentError("v cannot be empty")
     return a, v
 
 
@@ -231,7 +232,7 @@ def _cut(full: Any, n: int, m: int, mode: str, start: int) -> Any:
         return _window(full, start, max(n, m))
     if mode == "valid":
         return _window(full, min(n, m) - 1, max(n, m) - min(n, m) + 1)
-    raise ValueError(f"mode must be one of 'valid', 'same', or 'full' (got {mode!r})")
+    raise ArgumentError(f"mode must be one of 'valid', 'same', or 'full' (got {mode!r})")
 
 
 @implements(np.convolve)

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ..errors import ArgumentError
 from ..primitives import indexing as p
 from ..recording import Traced
 from ._register import as_array, as_float, implements, plain, to_dtype
@@ -24,10 +25,10 @@ def bincount(x: Any, /, weights: Any = None, minlength: int = 0) -> Any:
         return np.bincount(x, minlength=minlength)
     weights = as_array(weights)
     if weights.shape != x.shape:
-        raise ValueError("The weights and list don't have the same length.")
+        raise ArgumentError("The weights and list don't have the same length.")
     length = max(int(x.max()) + 1 if x.size else 0, minlength)
     if x.size and x.min() < 0:
-        raise ValueError("'list' argument must have no negative elements")
+        raise ArgumentError("'list' argument must have no negative elements")
     return p.index_add(to_dtype(weights, np.float64), x.astype(np.intp), spec=(p.ARRAY,), shape=(length,))
 
 
@@ -71,7 +72,7 @@ def histogram(a: Any, bins: Any = 10, range: Any = None, density: Any = None, we
     else:
         weights = ravel(weights)
         if weights.shape != a.shape:
-            raise ValueError("weights should have the same shape as a.")
+            raise ArgumentError("weights should have the same shape as a.")
         bin_of = np.searchsorted(places, values, "right") - 1
         bin_of = np.where(values == places[-1], len(places) - 2, bin_of)
         kept = np.flatnonzero((values >= places[0]) & (values <= places[-1]))
@@ -86,10 +87,10 @@ def histogramdd(sample: Any, bins: Any = 10, range: Any = None, density: Any = N
     count = len(columns)
     every = [bins] * count if np.ndim(plain(bins)) == 0 else list(bins)
     if len(every) != count:
-        raise ValueError("The dimension of bins must be equal to the dimension of the sample x.")
+        raise ArgumentError("The dimension of bins must be equal to the dimension of the sample x.")
     ranges = [None] * count if range is None else list(range)
     if len(ranges) != count:
-        raise ValueError("range argument must have one entry per dimension")
+        raise ArgumentError("range argument must have one entry per dimension")
     edges = [histogram_bin_edges(x, b, r) for x, b, r in zip(columns, every, ranges, strict=True)]
     values = [np.asarray(plain(x)) for x in columns]
     places = [np.asarray(plain(edge)) for edge in edges]
@@ -128,7 +129,7 @@ def histogram2d(
 ) -> tuple[Any, Any, Any]:
     """Same as `numpy.histogram2d`, differentiable in the weights; edges follow the data's extremes."""
     if len(x) != len(y):
-        raise ValueError("x and y must have the same length.")
+        raise ArgumentError("x and y must have the same length.")
     try:
         many = len(bins) not in (1, 2)
     except TypeError:

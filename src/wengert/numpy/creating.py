@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..boxes import is_boxed, unboxed
+from ..errors import ArgumentError, DtypeError
 from ..primitives import elementwise as e
 from ..primitives import indexing as p
 from ..primitives.base import dtype_of, normalize_axis, result_dtype, shape_of
@@ -87,7 +88,7 @@ def array(
 def _uniform(parts: list[Any]) -> list[Any]:
     shape = parts[0].shape
     if any(part.shape != shape for part in parts):
-        raise ValueError(
+        raise ArgumentError(
             "setting an array element with a sequence. The requested array has an inhomogeneous shape: "
             f"{[part.shape for part in parts]}"
         )
@@ -103,7 +104,7 @@ def asarray(
         if dtype is None or a.dtype == np.dtype(dtype):  # type: ignore[attr-defined]
             return a
         if copy is False:
-            raise ValueError("Unable to avoid copy while creating an array as requested.")
+            raise ArgumentError("Unable to avoid copy while creating an array as requested.")
     return array(a, dtype, copy=bool(copy))
 
 
@@ -120,7 +121,7 @@ def asarray_chkfinite(a: Any, dtype: Any = None, order: Any = None) -> Any:
     """Same as `numpy.asarray_chkfinite`."""
     a = asarray(a, dtype)
     if a.dtype.kind in "fc" and not bool(np.all(np.isfinite(a))):
-        raise ValueError("array must not contain infs or NaNs")
+        raise ArgumentError("array must not contain infs or NaNs")
     return a
 
 
@@ -163,7 +164,7 @@ def astype(
         return np.asarray(x).astype(dtype, casting=casting, copy=copy)
     source = x.dtype  # type: ignore[attr-defined]
     if not np.can_cast(source, dtype, casting):
-        raise TypeError(f"Cannot cast array data from {source!r} to {dtype!r} according to the rule {casting!r}")
+        raise DtypeError(f"Cannot cast array data from {source!r} to {dtype!r} according to the rule {casting!r}")
     if source == dtype:
         return _copied(x) if copy else x
     if dtype.kind == "b":
@@ -309,7 +310,7 @@ def linspace(
 ) -> Any:
     """Same as `numpy.linspace`."""
     if num < 0:
-        raise ValueError(f"Number of samples, {num}, must be non-negative.")
+        raise ArgumentError(f"Number of samples, {num}, must be non-negative.")
     if not isinstance(start, Traced) and not isinstance(stop, Traced):
         of_numbers: Any = np.linspace
         made = of_numbers(start, stop, num, endpoint, retstep, dtype, axis)
@@ -355,7 +356,7 @@ def geomspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, dtype
     """Same as `numpy.geomspace`."""
     start, stop = as_array(start), as_array(stop)
     if bool(np.any(np.equal(start, 0))) or bool(np.any(np.equal(stop, 0))):
-        raise ValueError("Geometric sequence cannot include zero")
+        raise ArgumentError("Geometric sequence cannot include zero")
     ratio = stop / start
     exponents = np.reshape(linspace(0.0, 1.0, num, endpoint), (num,) + (1,) * ratio.ndim)
     result = start * np.exp(exponents * np.log(ratio))
@@ -372,7 +373,7 @@ def geomspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, dtype
 def meshgrid(*xi: Any, copy: bool = True, sparse: bool = False, indexing: str = "xy") -> tuple[Any, ...]:
     """Same as `numpy.meshgrid`."""
     if indexing not in ("xy", "ij"):
-        raise ValueError("Valid values for `indexing` are 'xy' and 'ij'.")
+        raise ArgumentError("Valid values for `indexing` are 'xy' and 'ij'.")
     n = len(xi)
     grids = [np.reshape(as_array(x), (1,) * i + (-1,) + (1,) * (n - i - 1)) for i, x in enumerate(xi)]
     if indexing == "xy" and n > 1:
@@ -388,7 +389,7 @@ def vander(x: Any, N: int | None = None, increasing: bool = False) -> Any:
     """Same as `numpy.vander`."""
     x = as_array(x)
     if x.ndim != 1:
-        raise ValueError("x must be a one-dimensional array or sequence.")
+        raise ArgumentError("x must be a one-dimensional array or sequence.")
     count = x.shape[0] if N is None else N
     powers = np.arange(count) if increasing else np.arange(count)[::-1]
     kind = np.promote_types(x.dtype, int)

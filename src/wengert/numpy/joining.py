@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import ShapeError
+from ..errors import ArgumentError, DtypeError, ShapeError
 from ..primitives import indexing as p
 from ..primitives.base import normalize_axis, shape_of
 from ._register import as_array, implements, plain, store, to_dtype
@@ -43,7 +43,9 @@ __all__ = [
 
 def _cast(result: Any, dtype: Any, casting: Any) -> Any:
     if dtype is not None and not np.can_cast(result.dtype, dtype, casting):
-        raise TypeError(f"Cannot cast array data from {result.dtype!r} to {np.dtype(dtype)!r} according to {casting!r}")
+        raise DtypeError(
+            f"Cannot cast array data from {result.dtype!r} to {np.dtype(dtype)!r} according to {casting!r}"
+        )
     return to_dtype(result, dtype)
 
 
@@ -63,12 +65,12 @@ def concatenate(
     """Same as `numpy.concatenate`."""
     arrays = _entries(arrays)
     if not arrays:
-        raise ValueError("need at least one array to concatenate")
+        raise ArgumentError("need at least one array to concatenate")
     if axis is None:
         arrays, axis = [ravel(a) for a in arrays], 0
     ndim = arrays[0].ndim
     if ndim == 0:
-        raise ValueError("zero-dimensional arrays cannot be concatenated")
+        raise ArgumentError("zero-dimensional arrays cannot be concatenated")
     if any(a.ndim != ndim for a in arrays):
         raise ShapeError(f"all arrays to concatenate must have as many axes, not {[a.ndim for a in arrays]}")
     result = p.concatenate(*arrays, axis=normalize_axis(axis, ndim))
@@ -83,7 +85,7 @@ def stack(arrays: Any, axis: int = 0, out: Any = None, *, dtype: Any = None, cas
     """Same as `numpy.stack`."""
     arrays = _entries(arrays)
     if not arrays:
-        raise ValueError("need at least one array to stack")
+        raise ArgumentError("need at least one array to stack")
     result = p.stack(*arrays, axis=normalize_axis(axis, arrays[0].ndim + 1))
     return store(_cast(result, _target_dtype(dtype, out), casting), out)
 
@@ -132,7 +134,7 @@ def block(arrays: Any) -> Any:
     def join(part: Any, level: int) -> Any:
         if isinstance(part, list):
             if not part:
-                raise ValueError("List at arrays cannot be empty")
+                raise ArgumentError("List at arrays cannot be empty")
             return concatenate([join(x, level + 1) for x in part], axis=level - levels)
         part = as_array(part)
         return reshape(part, (1,) * (ndim - part.ndim) + part.shape)
@@ -158,7 +160,7 @@ def array_split(ary: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
     if np.ndim(indices_or_sections) == 0:
         sections = int(indices_or_sections)
         if sections <= 0:
-            raise ValueError("number sections must be larger than 0.")
+            raise ArgumentError("number sections must be larger than 0.")
         size, extra = divmod(n, sections)
         bounds = np.cumsum([0] + extra * [size + 1] + (sections - extra) * [size]).tolist()
     else:
@@ -170,7 +172,7 @@ def array_split(ary: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
 def split(ary: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
     """Same as `numpy.split`; the parts are views."""
     if np.ndim(indices_or_sections) == 0 and shape_of(ary)[axis] % int(indices_or_sections):
-        raise ValueError("array split does not result in an equal division")
+        raise ArgumentError("array split does not result in an equal division")
     return array_split(ary, indices_or_sections, axis)
 
 
@@ -178,7 +180,7 @@ def _split_along(function: Any, least: int, axis_of: Any) -> Any:
     def handler(ary: Any, indices_or_sections: Any) -> list[Any]:
         ndim = len(shape_of(ary))
         if ndim < least:
-            raise ValueError(f"{function.__name__} only works on arrays of {least} or more dimensions")
+            raise ArgumentError(f"{function.__name__} only works on arrays of {least} or more dimensions")
         return split(ary, indices_or_sections, axis_of(ndim))
 
     handler.__name__ = function.__name__
@@ -196,7 +198,7 @@ def unstack(x: Any, /, *, axis: int = 0) -> tuple[Any, ...]:
     """Same as `numpy.unstack`; the parts are views."""
     x = as_array(x)
     if x.ndim == 0:
-        raise ValueError("Input array must be at least 1-d.")
+        raise ArgumentError("Input array must be at least 1-d.")
     axis = normalize_axis(axis, x.ndim)
     rows = np.moveaxis(x, axis, 0)
     return tuple(rows[i] for i in range(x.shape[axis]))
@@ -210,7 +212,11 @@ def roll(a: Any, shift: Any, axis: Any = None) -> Any:
     """Same as `numpy.roll`."""
     a = as_array(a)
     if axis is None:
-        return roll(a, shift, 0) if a.ndim == 1 else p.reshape(roll(p.reshape(a, shape=(a.size,)), shift, 0), shape=a.shape)
+        return (
+            roll(a, shift, 0)
+            if a.ndim == 1
+            else p.reshape(roll(p.reshape(a, shape=(a.size,)), shift, 0), shape=a.shape)
+        )
     for amount, which in [(shift, axis)] if type(shift) is type(axis) is int else _pairs(plain(shift), axis):
         which = normalize_axis(which, a.ndim)
         n = a.shape[which]
@@ -228,7 +234,7 @@ def roll(a: Any, shift: Any, axis: Any = None) -> Any:
 def _pairs(shift: Any, axis: Any) -> list[tuple[int, int]]:
     shifts, axes = np.broadcast_arrays(np.atleast_1d(shift), np.atleast_1d(axis))
     if shifts.ndim > 1:
-        raise ValueError("'shift' and 'axis' should be scalars or 1D sequences")
+        raise ArgumentError("'shift' and 'axis' should be scalars or 1D sequences")
     return list(zip(shifts.tolist(), axes.tolist(), strict=True))
 
 
@@ -258,7 +264,7 @@ def repeat(a: Any, repeats: Any, axis: int | None = None) -> Any:
     if counts.size == 1:
         r = int(counts.reshape(()))
         if r < 0:
-            raise ValueError("repeats may not contain negative values.")
+            raise ArgumentError("repeats may not contain negative values.")
         before, after = a.shape[:axis], a.shape[axis + 1 :]
         wide = p.broadcast_to(p.reshape(a, shape=(*before, n, 1, *after)), shape=(*before, n, r, *after))
         return p.reshape(wide, shape=(*before, n * r, *after))
@@ -296,7 +302,7 @@ def resize(a: Any, new_shape: Any) -> Any:
     a = ravel(a)
     shape = (int(new_shape),) if np.ndim(new_shape) == 0 else tuple(int(n) for n in new_shape)
     if any(n < 0 for n in shape):
-        raise ValueError("all elements of `new_shape` must be non-negative")
+        raise ArgumentError("all elements of `new_shape` must be non-negative")
     if not a.shape[0]:
         return np.zeros_like(a, shape=shape)
     return p.index(a, np.resize(np.arange(a.shape[0]), shape), spec=(p.ARRAY,))

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from ..errors import ArgumentError, StructureError
 from ..primitives.base import normalize_axis, shape_of
 from ..recording import Traced
 from ._register import as_array, implements, to_dtype
@@ -27,7 +28,7 @@ def apply_along_axis(func1d: Callable[..., Any], axis: int, arr: Any, *args: Any
     rows = np.moveaxis(arr, axis, -1)
     lead = rows.shape[:-1]
     if 0 in lead:
-        raise ValueError("Cannot apply_along_axis when any iteration dimensions are 0")
+        raise ArgumentError("Cannot apply_along_axis when any iteration dimensions are 0")
     found = [as_array(func1d(rows[place], *args, **kwargs)) for place in np.ndindex(*lead)]
     shape = found[0].shape
     made = np.reshape(np.stack(found), lead + shape)
@@ -46,7 +47,7 @@ def apply_over_axes(func: Callable[..., Any], a: Any, axes: Any) -> Any:
         if found.ndim != value.ndim:
             found = np.expand_dims(found, axis)
             if found.ndim != value.ndim:
-                raise ValueError("function is not returning an array of the correct shape")
+                raise ArgumentError("function is not returning an array of the correct shape")
         value = found
     return value
 
@@ -104,11 +105,11 @@ class vectorize:
         arrays = [as_array(args[k] if isinstance(k, int) else kwargs[k]) for k in names]
         depths = [0] * len(arrays) if self.signature is None else self._core
         if len(depths) != len(arrays):
-            raise TypeError(f"wrong number of positional arguments: expected {len(depths)}, got {len(arrays)}")
+            raise StructureError(f"wrong number of positional arguments: expected {len(depths)}, got {len(arrays)}")
         lead = np.broadcast_shapes(*(a.shape[: a.ndim - d] for a, d in zip(arrays, depths, strict=True)))
         arrays = [np.broadcast_to(a, lead + a.shape[a.ndim - d :]) for a, d in zip(arrays, depths, strict=True)]
         if 0 in lead and not self.otypes:
-            raise ValueError("cannot call `vectorize` on size 0 inputs unless `otypes` is set")
+            raise ArgumentError("cannot call `vectorize` on size 0 inputs unless `otypes` is set")
         rows = []
         for place in product(*map(range, lead)):
             chosen = {name: a[place] for name, a in zip(names, arrays, strict=True)}

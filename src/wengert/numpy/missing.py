@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ..errors import ArgumentError
 from ..primitives.base import normalize_axes
 from ._register import MISSING, as_array, as_float, implements, on_values, store, to_dtype
 from .reducing import cumprod, cumsum, max, min, prod, root, squares, sum
@@ -138,7 +139,7 @@ def nanvar(
     """Same as `numpy.nanvar`."""
     if correction is not MISSING:
         if ddof != 0:
-            raise ValueError("ddof and correction can't be provided simultaneously.")
+            raise ArgumentError("ddof and correction can't be provided simultaneously.")
         ddof = correction
     a = as_float(to_dtype(as_array(a), dtype))
     axes = normalize_axes(axis, a.ndim)

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from ..errors import ArgumentError
 from ..primitives import reduction as p
 from ..primitives.base import normalize_axes, normalize_axis
 from ._register import as_float, implements, keep, to_dtype
@@ -27,9 +28,9 @@ def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> A
     if len(axes) == 1:
         return keep(vector_norm_along(x, axes, 2 if ord is None else ord), x, axes, keepdims)
     if len(axes) != 2:
-        raise ValueError("Improper number of dimensions to norm.")
+        raise ArgumentError("Improper number of dimensions to norm.")
     if axes[0] == axes[1]:
-        raise ValueError("Duplicate axes given.")
+        raise ArgumentError("Duplicate axes given.")
     ordered = tuple(sorted(axes))
     if ord is None or ord in ("fro", "f"):
         return keep(_euclidean(x, ordered), x, ordered, keepdims)
@@ -48,7 +49,7 @@ def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> A
 
             best = tied_extreme(values, largest=ord == 2)
         return keep(best, x, ordered, keepdims)
-    raise ValueError("Invalid norm order for matrices.")
+    raise ArgumentError("Invalid norm order for matrices.")
 
 
 def _euclidean(x: Any, axes: tuple[int, ...]) -> Any:
@@ -69,7 +70,7 @@ def vector_norm_along(x: Any, axes: tuple[int, ...], ord: Any) -> Any:
     if ord == 1:
         return p.sum_(size, axis=axes)
     if isinstance(ord, str):
-        raise ValueError(f"Invalid norm order '{ord}' for vectors")
+        raise ArgumentError(f"Invalid norm order '{ord}' for vectors")
     total = p.sum_(size**ord, axis=axes)
     zero = np.equal(total, 0)
     return np.where(zero, 0, np.where(zero, 1, total) ** (1 / ord))

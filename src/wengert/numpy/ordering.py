@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from ..errors import ArgumentError
 from ..primitives import reduction as r
 from ..primitives.base import normalize_axis
 from ..primitives.searching import searchsorted as _searchsorted
@@ -44,7 +45,7 @@ __all__ = [
 
 def _no_fields(order: Any) -> None:
     if order is not None:
-        raise ValueError("Cannot specify order when the array has no fields.")
+        raise ArgumentError("Cannot specify order when the array has no fields.")
 
 
 @implements(np.argsort, zero=True)
@@ -105,7 +106,7 @@ def _arg(function: Any, primitive: Any) -> Any:
         a = as_array(a)
         flat, which = (ravel(a), 0) if axis is None else (a, normalize_axis(axis, a.ndim))
         if flat.shape[which] == 0:
-            raise ValueError(f"attempt to get {function.__name__} of an empty sequence")
+            raise ArgumentError(f"attempt to get {function.__name__} of an empty sequence")
         result = apply(primitive, (flat,), {"axis": which})
         if keepdims is True:
             shape = (1,) * a.ndim if axis is None else tuple(1 if i == which else n for i, n in enumerate(a.shape))
@@ -125,10 +126,10 @@ argmin = _arg(np.argmin, r.argmin)
 def searchsorted(a: Any, v: Any, side: Any = "left", sorter: Any = None) -> Any:
     """Same as `numpy.searchsorted`; the places have no derivative."""
     if side not in ("left", "right"):
-        raise ValueError(f"search side must be 'left' or 'right' (got '{side}')")
+        raise ArgumentError(f"search side must be 'left' or 'right' (got '{side}')")
     a, v = as_array(a), as_array(v)
     if a.ndim != 1:
-        raise ValueError("object too deep for desired array")
+        raise ArgumentError("object too deep for desired array")
     if sorter is not None:
         a = take(a, sorter)
     return apply(_searchsorted, (a, v), {"side": side})
@@ -143,7 +144,7 @@ def digitize(x: Any, bins: Any, right: bool = False) -> Any:
         return searchsorted(edges, x, side)
     if bool(np.all(edges[1:] <= edges[:-1])):
         return len(edges) - searchsorted(edges[::-1], x, side)
-    raise ValueError("bins must be monotonically increasing or decreasing")
+    raise ArgumentError("bins must be monotonically increasing or decreasing")
 
 
 # ---------------------------------------------------------------- comparisons of whole arrays

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import UnsupportedFunction, user_line
+from ..errors import ArgumentError, DtypeError, UnsupportedFunction, user_line
 from ..primitives import indexing as p
 from ..primitives.indexing import FULL
 from ..recording import Traced
@@ -45,10 +45,10 @@ def pad(array: Any, pad_width: Any, mode: Any = "constant", **options: Any) -> A
             hint="np.concatenate of the parts",
         )
     if mode not in _KNOWN:
-        raise ValueError(f"mode '{mode}' is not supported")
+        raise ArgumentError(f"mode '{mode}' is not supported")
     unknown = set(options) - _KNOWN[mode]
     if unknown:
-        raise ValueError(f"unsupported keyword arguments for mode '{mode}': {unknown}")
+        raise ArgumentError(f"unsupported keyword arguments for mode '{mode}': {unknown}")
     for axis, (before, after) in enumerate(_widths(pad_width, array.ndim)):
         if not before and not after:
             continue
@@ -71,10 +71,10 @@ def _widths(pad_width: Any, ndim: int) -> list[list[int]]:
         pad_width = pairs
     given = np.asarray(pad_width)
     if given.dtype.kind not in "iu":
-        raise TypeError("`pad_width` must be of integral type.")
+        raise DtypeError("`pad_width` must be of integral type.")
     widths = np.broadcast_to(given, (ndim, 2)).tolist()
     if any(w < 0 for pair in widths for w in pair):
-        raise ValueError("index can't contain negative values")
+        raise ArgumentError("index can't contain negative values")
     return widths
 
 

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.polynomial import polynomial as _series_of_powers
 
+from ..errors import ArgumentError, StructureError
 from ._register import as_array, as_float, implements
 
 __all__ = [
@@ -79,7 +80,7 @@ def polyval2d(x: Any, y: Any, c: Any) -> Any:
     """Same as `numpy.polynomial.polynomial.polyval2d`."""
     x, y = as_float(x), as_float(y)
     if x.shape != y.shape:
-        raise ValueError("x, y are incompatible")
+        raise ArgumentError("x, y are incompatible")
     return polyval(y, polyval(x, c), tensor=False)
 
 
@@ -109,6 +110,6 @@ def evaluate(p: Any, x: Any) -> Any:
     """
     family = type(p).__name__
     if family not in _FAMILIES:
-        raise TypeError(f"evaluate: the first argument is a numpy.polynomial series, not {family}")
+        raise StructureError(f"evaluate: the first argument is a numpy.polynomial series, not {family}")
     offset, scale = p.mapparms()
     return _clenshaw(offset + scale * as_array(x), as_array(p.coef), _FAMILIES[family])

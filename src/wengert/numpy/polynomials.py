@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import UnsupportedFunction, user_line
+from ..errors import ArgumentError, StructureError, UnsupportedFunction, user_line
 from ..primitives.polynomial import roots as _roots
 from ..recording import apply
 from ._register import as_array, as_float, implements, plain, to_dtype
@@ -40,7 +40,7 @@ def poly(seq_of_zeros: Any) -> Any:
     if zeros.ndim == 2 and zeros.shape[0] == zeros.shape[1] != 0:
         zeros = np.linalg.eigvals(zeros)
     elif zeros.ndim != 1:
-        raise ValueError("input must be 1d or non-empty square 2d array.")
+        raise ArgumentError("input must be 1d or non-empty square 2d array.")
     if zeros.shape[0] == 0:
         return 1.0
     zeros = as_float(zeros)
@@ -66,7 +66,7 @@ def roots(p: Any) -> Any:
     """
     p = atleast_1d(as_float(p))
     if p.ndim != 1:
-        raise ValueError("Input must be a rank-1 array.")
+        raise ArgumentError("Input must be a rank-1 array.")
     values = plain(p)
     nonzero = np.flatnonzero(values)
     if not nonzero.size:
@@ -131,7 +131,7 @@ def polydiv(u: Any, v: Any) -> tuple[Any, Any]:
 def polyder(p: Any, m: int = 1) -> Any:
     """Same as `numpy.polyder`."""
     if int(m) < 0:
-        raise ValueError("Order of derivative must be positive (see polyint)")
+        raise ArgumentError("Order of derivative must be positive (see polyint)")
     (p,) = _vectors(p)
     for _ in range(int(m)):
         n = p.shape[0] - 1
@@ -144,12 +144,12 @@ def polyint(p: Any, m: int = 1, k: Any = None) -> Any:
     """Same as `numpy.polyint`, differentiable in the coefficients and the constants of integration."""
     m = int(m)
     if m < 0:
-        raise ValueError("Order of integral must be positive (see polyder)")
+        raise ArgumentError("Order of integral must be positive (see polyder)")
     constants = np.zeros(m) if k is None else atleast_1d(as_array(k))
     if constants.shape[0] == 1 and m > 1:
         constants = np.broadcast_to(constants[0], (m,))
     if constants.shape[0] < m:
-        raise ValueError("k must be a scalar or a rank-1 array of length 1 or >m.")
+        raise ArgumentError("k must be a scalar or a rank-1 array of length 1 or >m.")
     (p,) = _vectors(p)
     for i in range(m):
         p = np.concatenate([p / np.arange(p.shape[0], 0, -1), constants[i : i + 1]])
@@ -162,22 +162,22 @@ def polyfit(x: Any, y: Any, deg: int, rcond: Any = None, full: bool = False, w: 
     order = int(deg) + 1
     x, y = as_float(x) + 0.0, as_float(y) + 0.0
     if deg < 0:
-        raise ValueError("expected deg >= 0")
+        raise ArgumentError("expected deg >= 0")
     if x.ndim != 1:
-        raise TypeError("expected 1D vector for x")
+        raise StructureError("expected 1D vector for x")
     if x.shape[0] == 0:
-        raise TypeError("expected non-empty vector for x")
+        raise StructureError("expected non-empty vector for x")
     if y.ndim not in (1, 2):
-        raise TypeError("expected 1D or 2D array for y")
+        raise StructureError("expected 1D or 2D array for y")
     if x.shape[0] != y.shape[0]:
-        raise TypeError("expected x and y to have same length")
+        raise StructureError("expected x and y to have same length")
     if rcond is None:
         rcond = x.shape[0] * np.finfo(x.dtype).eps
     left, right = np.vander(x, order), y
     if w is not None:
         w = as_float(w) + 0.0
         if w.ndim != 1 or w.shape[0] != y.shape[0]:
-            raise TypeError("expected a 1-d array for weights of the length of y")
+            raise StructureError("expected a 1-d array for weights of the length of y")
         left = left * w[:, None]
         right = right * (w[:, None] if right.ndim == 2 else w)
     scale = np.sqrt(np.sum(left * left, axis=0))
@@ -192,7 +192,7 @@ def polyfit(x: Any, y: Any, deg: int, rcond: Any = None, full: bool = False, w: 
         factor: Any = 1
     else:
         if x.shape[0] <= order:
-            raise ValueError("the number of data points must exceed order to scale the covariance matrix")
+            raise ArgumentError("the number of data points must exceed order to scale the covariance matrix")
         deviation = right - left @ fitted
         factor = np.sum(deviation * deviation, axis=0) / (x.shape[0] - order)
     return fitted, base * factor if y.ndim == 1 else base[:, :, None] * factor

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import ShapeError
+from ..errors import ArgumentError, ShapeError
 from ..primitives import indexing as p
 from ..primitives.base import normalize_axis
 from ..primitives.contraction import contract
@@ -138,7 +138,7 @@ def cross(a: Any, b: Any, axisa: int = -1, axisb: int = -1, axisc: int = -1, axi
         axisa = axisb = axisc = axis
     a, b = np.moveaxis(as_array(a), axisa, -1), np.moveaxis(as_array(b), axisb, -1)
     if a.shape[-1] != 3 or b.shape[-1] != 3:
-        raise ValueError("Both input arrays must be (arrays of) 3-dimensional vectors")
+        raise ArgumentError("Both input arrays must be (arrays of) 3-dimensional vectors")
     (a1, a2), (b1, b2) = _turned(a), _turned(b)
     result = a1 * b2 - a2 * b1
     return np.moveaxis(result, -1, axisc) if result.ndim > 1 else result
@@ -176,7 +176,7 @@ def multi_dot(arrays: Any, *, out: Any = None) -> Any:
     """Same as `numpy.linalg.multi_dot`."""
     arrays = [as_array(a) for a in arrays]
     if len(arrays) < 2:
-        raise ValueError("Expecting at least two arrays.")
+        raise ArgumentError("Expecting at least two arrays.")
     subscripts: list[Any] = []
     for i, a in enumerate(arrays):
         subscripts += [a, [i, i + 1] if a.ndim == 2 else [i + 1] if i == 0 else [i]]
@@ -267,7 +267,7 @@ def _parse(operands: tuple[Any, ...]) -> tuple[list[Any], list[list[int]], tuple
         terms = [list(x) for x in operands[1 : 2 * count : 2]]
         target = list(operands[-1]) if len(operands) % 2 else None
     if len(terms) != len(arrays):
-        raise ValueError(f"einsum: {len(terms)} subscripts for {len(arrays)} operands")
+        raise ArgumentError(f"einsum: {len(terms)} subscripts for {len(arrays)} operands")
     free = max((a.ndim - len(t) + 1 for a, t in zip(arrays, terms, strict=True) if Ellipsis in t), default=0)
     spread = [("...", k) for k in range(free)]
     full_terms = []
@@ -277,7 +277,7 @@ def _parse(operands: tuple[Any, ...]) -> tuple[list[Any], list[list[int]], tuple
             extra = a.ndim - len(term) + 1
             term = term[:k] + spread[free - extra :] + term[k + 1 :]
         if len(term) != a.ndim:
-            raise ValueError(f"einsum: an operand of {a.ndim} axes has {len(term)} subscripts")
+            raise ArgumentError(f"einsum: an operand of {a.ndim} axes has {len(term)} subscripts")
         full_terms.append(term)
     flat = [x for term in full_terms for x in term]
     if target is None:
@@ -291,7 +291,7 @@ def _parse(operands: tuple[Any, ...]) -> tuple[list[Any], list[list[int]], tuple
         number.setdefault(x, len(number))
     missing = [x for x in target if x not in number]
     if missing:
-        raise ValueError(f"einsum: output subscript {missing[0]!r} is in no operand")
+        raise ArgumentError(f"einsum: output subscript {missing[0]!r} is in no operand")
     sizes: dict[Any, int] = {}
     for a, term in zip(arrays, full_terms, strict=True):
         for x, n in zip(term, a.shape, strict=True):
@@ -312,5 +312,5 @@ def _symbols(term: str) -> list[Any]:
             symbols.append(term[k])
             k += 1
         else:
-            raise ValueError(f"einsum: {term[k]!r} is not a valid subscript")
+            raise ArgumentError(f"einsum: {term[k]!r} is not a valid subscript")
     return symbols

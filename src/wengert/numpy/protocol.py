@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import TraceLost, UnsupportedFunction, user_line
+from ..errors import ArgumentError, OutOfBounds, TraceLost, UnsupportedFunction, user_line
 from ..primitives import elementwise as e
 from ..primitives.base import normalize_axes, normalize_axis
 from ..primitives.indexing import index_add, layout_of, normalize_index
@@ -49,7 +49,9 @@ def _function(ufunc: np.ufunc) -> Any:
         primitive = e.UFUNCS.get(ufunc)
     if primitive is None:
         return find(ufunc)
-    return lambda *args: apply(primitive, [as_array(a) if isinstance(a, list | tuple | np.ndarray) else a for a in args])
+    return lambda *args: apply(
+        primitive, [as_array(a) if isinstance(a, list | tuple | np.ndarray) else a for a in args]
+    )
 
 
 def _load_special() -> None:
@@ -207,7 +209,7 @@ def _reduce(
     function = _function(ufunc)
     axes = normalize_axes(axis, array.ndim)
     if len(axes) > 1 and not _commutes(ufunc):
-        raise ValueError(
+        raise ArgumentError(
             f"reduction operation '{ufunc.__name__}' is not reorderable, so at most one axis may be specified"
         )
     array = to_dtype(array, dtype)
@@ -215,7 +217,7 @@ def _reduce(
     for a in reversed(axes):
         parts = _parts(total, a)
         if not parts and initial is MISSING and ufunc.identity is None:
-            raise ValueError(f"zero-size array to reduction operation {ufunc.__name__} which has no identity")
+            raise ArgumentError(f"zero-size array to reduction operation {ufunc.__name__} which has no identity")
         total = parts[0] if parts else np.full(total.shape[:a] + total.shape[a + 1 :], ufunc.identity, array.dtype)
         for part in parts[1:]:
             total = function(total, part)
@@ -260,7 +262,7 @@ def _reduceat(ufunc: np.ufunc, array: Any, indices: Any, axis: int = 0, dtype: A
     pieces = []
     for k, start in enumerate(bounds):
         if not 0 <= start < n:
-            raise IndexError(f"index {start} out-of-bounds in {ufunc.__name__}.reduceat [0, {n})")
+            raise OutOfBounds(f"index {start} out-of-bounds in {ufunc.__name__}.reduceat [0, {n})")
         stop = bounds[k + 1] if k + 1 < len(bounds) else n
         part = take_slice(array, axis, start, stop if stop > start else start + 1)
         pieces.append(_reduce(ufunc, part, axis=axis, dtype=dtype))

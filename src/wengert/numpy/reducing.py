@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from ..errors import ArgumentError, StructureError, ZeroWeights
 from ..primitives import elementwise as e
 from ..primitives import reduction as p
 from ..primitives.base import normalize_axes, normalize_axis
@@ -80,7 +81,7 @@ def _extremum(function: Any, other: Any, primitive: Any, pairwise: Any) -> Any:
         name = function.__name__
         if where is not MISSING and where is not True:
             if initial is MISSING:
-                raise ValueError(
+                raise ArgumentError(
                     f"reduction operation '{name}' does not have an identity, so to use a where mask one has to "
                     "specify 'initial'"
                 )
@@ -88,7 +89,7 @@ def _extremum(function: Any, other: Any, primitive: Any, pairwise: Any) -> Any:
         axes = normalize_axes(axis, a.ndim)
         if 0 in (a.shape[i] for i in axes) and 0 not in (n for i, n in enumerate(a.shape) if i not in axes):
             if initial is MISSING or initial is None:
-                raise ValueError(f"zero-size array to reduction operation {name} which has no identity")
+                raise ArgumentError(f"zero-size array to reduction operation {name} which has no identity")
             shape = tuple(n for i, n in enumerate(a.shape) if i not in axes)
             return store(keep(np.full_like(a, initial, shape=shape), a, axes, keepdims), out)
         result = keep(apply(primitive, (a,), {"axis": axes}), a, axes, keepdims)
@@ -152,10 +153,10 @@ def average(a: Any, axis: Any = None, weights: Any = None, returned: bool = Fals
         weights = as_array(weights)
         if weights.shape != a.shape:
             if axis is None:
-                raise TypeError("Axis must be specified when shapes of a and weights differ.")
+                raise StructureError("Axis must be specified when shapes of a and weights differ.")
             axes = tuple(normalize_axis(int(i), a.ndim) for i in np.atleast_1d(axis))
             if weights.shape != tuple(a.shape[i] for i in axes):
-                raise ValueError("Shape of weights must be consistent with shape of a along specified axis.")
+                raise ArgumentError("Shape of weights must be consistent with shape of a along specified axis.")
             order = tuple(int(i) for i in np.argsort(axes))
             shape = tuple(n if i in axes else 1 for i, n in enumerate(a.shape))
             weights = np.reshape(np.transpose(weights, order), shape)
@@ -163,7 +164,7 @@ def average(a: Any, axis: Any = None, weights: Any = None, returned: bool = Fals
         weights = np.broadcast_to(to_dtype(weights, kind), a.shape)
         total = sum(weights, axis=axis, keepdims=keepdims)
         if bool(np.any(np.equal(total, 0))):
-            raise ZeroDivisionError("Weights sum to zero, can't be normalized")
+            raise ZeroWeights("Weights sum to zero, can't be normalized")
         result = sum(a * weights, axis=axis, keepdims=keepdims) / total
     return (result, np.broadcast_to(total, result.shape)) if returned else result
 
@@ -184,7 +185,7 @@ def var(
     """Same as `numpy.var`."""
     if correction is not MISSING:
         if ddof != 0:
-            raise ValueError("ddof and correction can't be provided simultaneously.")
+            raise ArgumentError("ddof and correction can't be provided simultaneously.")
         ddof = correction
     a = as_float(to_dtype(as_array(a), dtype))
     axes = normalize_axes(axis, a.ndim)
@@ -253,7 +254,7 @@ def _cumulative(function: Any, scan: Any, start: int) -> Any:
             x = np.reshape(x, (1,))
         if axis is None:
             if x.ndim != 1:
-                raise ValueError("For arrays which have more than one dimension ``axis`` argument is required.")
+                raise ArgumentError("For arrays which have more than one dimension ``axis`` argument is required.")
             axis = 0
         axis = normalize_axis(axis, x.ndim)
         result = scan(x, axis, dtype)

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from ..errors import ArgumentError, DtypeError, OutOfBounds, StructureError
 from ..primitives import elementwise as e
 from ..primitives import indexing as p
 from ..primitives.base import normalize_axis, shape_of
@@ -55,7 +56,7 @@ def where(condition: Any, x: Any = MISSING, y: Any = MISSING, /) -> Any:
     if x is MISSING and y is MISSING:
         return nonzero(condition)
     if x is MISSING or y is MISSING:
-        raise ValueError("either both or neither of x and y should be given")
+        raise ArgumentError("either both or neither of x and y should be given")
     if not isinstance(condition, Traced | np.ndarray | bool | np.bool):
         condition = as_array(condition)
     if not isinstance(condition, bool) and condition.dtype != bool:
@@ -73,7 +74,7 @@ def clip(x: Any, /, min: Any = MISSING, max: Any = MISSING, out: Any = None, **o
     x = to_dtype(as_array(x), options.pop("dtype", None))
     unknown = set(options) - {"casting", "order", "subok"}  # these change no number
     if unknown:
-        raise TypeError(f"clip() got an unexpected keyword argument {unknown.pop()!r}")
+        raise StructureError(f"clip() got an unexpected keyword argument {unknown.pop()!r}")
     if low is None and high is None:
         result = np.copy(x)
     elif high is None:
@@ -231,7 +232,7 @@ def _wrapped(indices: Any, n: int, mode: str) -> Any:
     indices = as_array(indices)
     if indices.dtype.kind not in "iu":
         if indices.dtype != bool and np.prod(shape_of(indices)):
-            raise TypeError(f"Cannot cast array data from {indices.dtype} to int64 according to the rule 'safe'")
+            raise DtypeError(f"Cannot cast array data from {indices.dtype} to int64 according to the rule 'safe'")
         indices = indices.astype(np.intp)
     if mode == "wrap":
         return indices % n
@@ -246,9 +247,9 @@ def take_along_axis(arr: Any, indices: Any, axis: int | None = -1) -> Any:
         arr, axis = ravel(arr), 0
     axis = normalize_axis(axis, arr.ndim)
     if arr.ndim != indices.ndim:
-        raise ValueError("`indices` and `arr` must have the same number of dimensions")
+        raise ArgumentError("`indices` and `arr` must have the same number of dimensions")
     if any(m != n and m != 1 for i, (m, n) in enumerate(zip(indices.shape, arr.shape, strict=True)) if i != axis):
-        raise IndexError("shape mismatch: indices and arr do not broadcast")
+        raise OutOfBounds("shape mismatch: indices and arr do not broadcast")
     return apply(p.index, (arr, *grids(arr.shape, axis, indices)), {"spec": (p.ARRAY,) * arr.ndim})
 
 
@@ -263,7 +264,7 @@ def choose(a: Any, choices: Any, out: Any = None, mode: str = "raise") -> Any:
     elif mode == "clip":
         which = np.clip(which, 0, n - 1)
     elif which.size and (which.min() < 0 or which.max() >= n):
-        raise ValueError("invalid entry in choice array")
+        raise ArgumentError("invalid entry in choice array")
     stacked = np.stack(parts)
     which = np.broadcast_to(which, stacked.shape[1:])
     return store(np.take_along_axis(stacked, which[None], 0)[0], out)
@@ -285,9 +286,9 @@ def extract(condition: Any, arr: Any) -> Any:
 def select(condlist: Any, choicelist: Any, default: Any = 0) -> Any:
     """Same as `numpy.select`."""
     if len(condlist) != len(choicelist):
-        raise ValueError("list of cases must be same length as list of conditions")
+        raise ArgumentError("list of cases must be same length as list of conditions")
     if not len(condlist):
-        raise ValueError("select with an empty condition list is not possible")
+        raise ArgumentError("select with an empty condition list is not possible")
     choices = [as_array(c) for c in choicelist]
     kind = np.result_type(
         *(c.dtype for c in choices),
@@ -297,7 +298,7 @@ def select(condlist: Any, choicelist: Any, default: Any = 0) -> Any:
     for condition, choice in zip(reversed(condlist), reversed(choices), strict=True):
         condition = as_array(condition)
         if condition.dtype != bool:
-            raise TypeError("invalid entry in condlist: should be boolean ndarray")
+            raise DtypeError("invalid entry in condlist: should be boolean ndarray")
         result = where(condition, to_dtype(choice, kind), result)
     return result
 
@@ -313,7 +314,7 @@ def piecewise(x: Any, condlist: Any, funclist: Any, *args: Any, **kw: Any) -> An
         conditions.append(~np.any(conditions, axis=0))
     if len(funclist) != len(conditions):
         n = len(condlist)
-        raise ValueError(f"with {n} condition(s), either {n} or {n + 1} functions are expected")
+        raise ArgumentError(f"with {n} condition(s), either {n} or {n + 1} functions are expected")
     result = np.zeros_like(x)
     for condition, function in zip(conditions, funclist, strict=True):
         if not callable(function):

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import ShapeError
+from ..errors import ArgumentError, ShapeError
 from ..primitives import indexing as p
 from ..primitives.base import normalize_axes, normalize_axis, shape_of
 from ..primitives.elementwise import where
@@ -79,7 +79,7 @@ def _resolve(shape: Any, size: int) -> tuple[int, ...]:
         for n in shape:
             known *= n if n != -1 else 1
         if shape.count(-1) > 1:
-            raise ValueError("can only specify one unknown dimension")
+            raise ArgumentError("can only specify one unknown dimension")
         if known == 0 or size % known:
             raise ShapeError(f"cannot reshape array of size {size} into shape {shape}")
         shape = tuple(size // known if n == -1 else n for n in shape)
@@ -116,7 +116,7 @@ def transpose(a: Any, axes: Any = None) -> Any:
     else:
         axes = tuple(normalize_axis(int(i), a.ndim) for i in axes)
         if sorted(axes) != list(range(a.ndim)):
-            raise ValueError("axes don't match array")
+            raise ArgumentError("axes don't match array")
     return view(a, p.transpose, axes=axes)
 
 
@@ -128,7 +128,7 @@ def matrix_transpose(x: Any, /) -> Any:
     """Same as `numpy.matrix_transpose`."""
     x = as_array(x)
     if x.ndim < 2:
-        raise ValueError(f"Input array must be at least 2-dimensional, but it is {x.ndim}")
+        raise ArgumentError(f"Input array must be at least 2-dimensional, but it is {x.ndim}")
     return swapaxes(x, -1, -2)
 
 
@@ -151,9 +151,9 @@ def moveaxis(a: Any, source: Any, destination: Any) -> Any:
     source = [normalize_axis(int(i), a.ndim) for i in source]
     destination = [normalize_axis(int(i), a.ndim) for i in destination]
     if len(set(source)) != len(source) or len(set(destination)) != len(destination):
-        raise ValueError("repeated axis in `source` or `destination` argument")
+        raise ArgumentError("repeated axis in `source` or `destination` argument")
     if len(source) != len(destination):
-        raise ValueError("`source` and `destination` arguments must have the same number of elements")
+        raise ArgumentError("`source` and `destination` arguments must have the same number of elements")
     order = [i for i in range(a.ndim) if i not in source]
     for to, which in sorted(zip(destination, source, strict=True)):
         order.insert(to, which)
@@ -188,7 +188,7 @@ def squeeze(a: Any, axis: Any = None) -> Any:
         return view(a, p.reshape, shape=tuple(n for n in a.shape if n != 1))
     axes = normalize_axes(axis, a.ndim)
     if any(a.shape[i] != 1 for i in axes):
-        raise ValueError("cannot select an axis to squeeze out which has size not equal to one")
+        raise ArgumentError("cannot select an axis to squeeze out which has size not equal to one")
     return view(a, p.reshape, shape=tuple(n for i, n in enumerate(a.shape) if i not in axes))
 
 
@@ -251,7 +251,7 @@ def rot90(m: Any, k: int = 1, axes: tuple[int, int] = (0, 1)) -> Any:
     m = as_array(m)
     first, second = (normalize_axis(a, m.ndim) for a in axes)
     if first == second:
-        raise ValueError("Axes must be different.")
+        raise ArgumentError("Axes must be different.")
     k %= 4
     if k == 0:
         return view(m, p.index, spec=())
@@ -271,13 +271,13 @@ def sliding_window_view(
     window = (int(window_shape),) if np.ndim(window_shape) == 0 else tuple(int(n) for n in window_shape)
     axes = tuple(range(x.ndim)) if axis is None else (axis,) if np.ndim(axis) == 0 else tuple(axis)
     if len(window) != len(axes):
-        raise ValueError("Must provide matching length window_shape and axis")
+        raise ArgumentError("Must provide matching length window_shape and axis")
     ndim = x.ndim
     for length, which in zip(window, axes, strict=True):
         which = normalize_axis(int(which), ndim)
         count = x.shape[which] - length + 1
         if count < 1:
-            raise ValueError("window shape cannot be larger than input array shape")
+            raise ArgumentError("window shape cannot be larger than input array shape")
         places = np.arange(count)[:, None] + np.arange(length)
         x = np.moveaxis(p.index(x, places, spec=along(which, p.ARRAY)), which + 1, -1)
     return x
@@ -303,7 +303,7 @@ def triu(m: Any, k: int = 0) -> Any:
 def _square(arr: Any, least: int) -> tuple[int, ...]:
     shape = shape_of(arr)
     if len(shape) < least:
-        raise ValueError("input array must be 2-d" if least == 2 else "input array must be at least 2-d")
+        raise ArgumentError("input array must be 2-d" if least == 2 else "input array must be at least 2-d")
     return shape
 
 
@@ -330,10 +330,10 @@ def diagonal(a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
     """Same as `numpy.diagonal`."""
     a = as_array(a)
     if a.ndim < 2:
-        raise ValueError("diag requires an array of at least two dimensions")
+        raise ArgumentError("diag requires an array of at least two dimensions")
     i, j = normalize_axis(axis1, a.ndim), normalize_axis(axis2, a.ndim)
     if i == j:
-        raise ValueError("axis1 and axis2 cannot be the same")
+        raise ArgumentError("axis1 and axis2 cannot be the same")
     rest = tuple(k for k in range(a.ndim) if k not in (i, j))
     order = (*rest, i, j)
     if order != tuple(range(a.ndim)):
@@ -360,7 +360,7 @@ def diag(v: Any, k: int = 0) -> Any:
     if v.ndim == 2:
         return diagonal(v, k)
     if v.ndim != 1:
-        raise ValueError("Input must be 1- or 2-d.")
+        raise ArgumentError("Input must be 1- or 2-d.")
     n = v.shape[0] + abs(k)
     start = max(-k, 0) * n + max(k, 0)
     stop = start + (v.shape[0] - 1) * (n + 1) + 1 if v.shape[0] else start

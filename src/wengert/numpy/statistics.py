@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ..errors import ArgumentError, DtypeError
 from ..primitives import indexing as p
 from ..primitives.base import normalize_axes
 from ._register import as_array, as_float, implements, plain, store, to_dtype
@@ -77,11 +78,11 @@ def _quantile(a: Any, q: Any, axis: Any, method: str, weights: Any, keepdims: bo
     """Quantiles along gathered axes: shape of q first, then that of the rest."""
     a, q = as_float(a), as_array(q)
     if bool(np.any(np.less(q, 0))) or bool(np.any(np.greater(q, 1))):
-        raise ValueError("Quantiles must be in the range [0, 1]")
+        raise ArgumentError("Quantiles must be in the range [0, 1]")
     rows, kept = gather_axes(a, axis)
     if weights is not None:
         if method != "inverted_cdf":
-            raise ValueError(f"Only method 'inverted_cdf' supports weights. Got: {method}.")
+            raise ArgumentError(f"Only method 'inverted_cdf' supports weights. Got: {method}.")
         result = _weighted(rows, q, a, as_array(weights), axis, skip_nan)
     else:
         order = np.argsort(rows, -1)
@@ -107,7 +108,7 @@ def _between(ordered: Any, n: Any, q: Any, method: str) -> Any:
     elif method in _DISCRETE:
         place = _DISCRETE[method](n, plain(q))
     else:
-        raise ValueError(f"{method!r} is not a valid method. Use one of: {sorted([*_CONTINUOUS, *_DISCRETE])}")
+        raise ArgumentError(f"{method!r} is not a valid method. Use one of: {sorted([*_CONTINUOUS, *_DISCRETE])}")
     place = np.clip(place, 0, np.maximum(n - 1, 0))
     place = np.broadcast_to(place, (*ordered.shape[:-1], place.shape[-1]))
     if method in _SINGLE:
@@ -208,10 +209,10 @@ def cov(
 ) -> Any:
     """Same as `numpy.cov`."""
     if ddof is not None and ddof != int(ddof):
-        raise ValueError("ddof must be integer")
+        raise ArgumentError("ddof must be integer")
     m = as_array(m)
     if m.ndim > 2:
-        raise ValueError("m has more than 2 dimensions")
+        raise ArgumentError("m has more than 2 dimensions")
     kind = np.result_type(m.dtype, np.float64, *([] if y is None else [as_array(y).dtype])) if dtype is None else dtype
     rows = _variables(m, rowvar, kind)
     if y is not None:
@@ -222,7 +223,7 @@ def cov(
     if fweights is not None:
         weights = np.asarray(plain(fweights), float)
         if np.any(weights != np.round(weights)):
-            raise TypeError("fweights must be integer")
+            raise DtypeError("fweights must be integer")
     if aweights is not None:
         aweights = as_float(aweights)
         weights = aweights if weights is None else weights * aweights

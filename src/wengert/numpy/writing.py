@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import TraceLost, user_line
+from ..errors import ArgumentError, DtypeError, OutOfBounds, TraceLost, user_line
 from ..primitives.base import normalize_axis
 from ..recording import Traced
 from ..tensor import Tensor
@@ -36,7 +36,9 @@ def copyto(dst: Any, src: Any, casting: Any = "same_kind", where: Any = True) ->
         return
     dst, src = _target(dst, "copyto"), as_array(src)
     if not np.can_cast(src.dtype, dst.dtype, casting):
-        raise TypeError(f"Cannot cast array data from {src.dtype!r} to {dst.dtype!r} according to the rule {casting!r}")
+        raise DtypeError(
+            f"Cannot cast array data from {src.dtype!r} to {dst.dtype!r} according to the rule {casting!r}"
+        )
     if where is True:
         dst[...] = src
     else:
@@ -69,7 +71,7 @@ def place(arr: Any, mask: Any, vals: Any) -> None:
     arr, mask, vals = _target(arr, "place"), np.asarray(plain(mask), bool), np.ravel(as_array(vals))
     count = int(np.count_nonzero(mask))
     if count and not vals.size:
-        raise ValueError("Cannot insert from an empty array!")
+        raise ArgumentError("Cannot insert from an empty array!")
     if count:
         arr[mask] = np.resize(vals, (count,))
 
@@ -106,9 +108,9 @@ def fill_diagonal(a: Any, val: Any, wrap: bool = False) -> None:
     """Same as `numpy.fill_diagonal`."""
     a = _target(a, "fill_diagonal")
     if a.ndim < 2:
-        raise ValueError("array must be at least 2-d")
+        raise ArgumentError("array must be at least 2-d")
     if a.ndim > 2 and len(set(a.shape)) > 1:
-        raise ValueError("All dimensions of input must be of equal length")
+        raise ArgumentError("All dimensions of input must be of equal length")
     if a.ndim == 2:
         stop = None if wrap else a.shape[1] * a.shape[1]
         places = np.arange(a.size)[: stop : a.shape[1] + 1]
@@ -145,7 +147,7 @@ class FlatIterator:
         size = self.base.size
         if isinstance(key, int | np.integer):
             if not -size <= key < size:
-                raise IndexError(f"index {key} is out of bounds for size {size}")
+                raise OutOfBounds(f"index {key} is out of bounds for size {size}")
             return tuple(int(i) for i in np.unravel_index(int(key) % size, self.base.shape))
         if isinstance(key, slice) or key is Ellipsis:
             flat = np.arange(size)[key]
@@ -154,7 +156,7 @@ class FlatIterator:
             if flat.dtype == bool:
                 flat = np.flatnonzero(flat)
             if flat.size and (flat.min() < -size or flat.max() >= size):
-                raise IndexError(f"index out of bounds for size {size}")
+                raise OutOfBounds(f"index out of bounds for size {size}")
             flat = np.where(flat < 0, flat + size, flat).astype(np.intp)
         return tuple(np.unravel_index(flat, self.base.shape))
 

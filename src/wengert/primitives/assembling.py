@@ -98,7 +98,7 @@ def _batch(size: int, batched: Sequence[bool], *args: Any, stores: tuple[Store, 
         if how == "set":
             data = index_set(data, flat, *where, spec=spec)
         else:
-            data = data + index_add(flat, *where, spec=spec, shape=(size, shape_of(template)[0]))
+            data = data + index_add(flat, *where, spec=spec, shape=(size, shape_of(template)[-1]))
     return data
 
 

@@ -8,6 +8,7 @@ transforms.
 from __future__ import annotations
 
 import warnings
+import weakref
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any
@@ -48,6 +49,7 @@ class Primitive:
     """
 
     __slots__ = (
+        "__weakref__",
         "abstract",
         "accumulate",
         "batch",
@@ -166,10 +168,15 @@ def reads_nothing(i: int, count: int) -> set[Any]:
 
 def by_loop(primitive: Primitive) -> Rule:
     """Batch rule of last resort: apply the primitive once per entry and stack."""
+    # The primitive keeps this rule; were the rule to keep the primitive as well, one made
+    # for a single call would wait for the garbage collector, with everything it holds.
+    reference = weakref.ref(primitive)
 
     def batch(size: int, batched: Sequence[bool], *args: Any, **params: Any) -> Any:
         from .indexing import stack
 
+        primitive = reference()
+        assert primitive is not None
         if size == 0:
             one = [np.zeros(arg.shape[1:], arg.dtype) if b else arg for arg, b in zip(args, batched, strict=True)]
             shape, dtype = primitive.abstract(*one, **params)

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import ShapeError
+from ..errors import OutOfBounds, ShapeError
 from ..recording import Traced
 from .base import Primitive, broadcast_shape, dtype_of, reads_nothing, result_dtype, shape_of
 
@@ -204,7 +204,7 @@ def layout_of(shape: tuple[int, ...], spec: Spec, arrays: Sequence[Any]) -> tupl
             axis += 1
         else:
             if isinstance(part, int) and not -shape[axis] <= part < shape[axis]:
-                raise IndexError(f"index {part} is out of bounds for axis {axis} with size {shape[axis]}")
+                raise OutOfBounds(f"index {part} is out of bounds for axis {axis} with size {shape[axis]}")
             axis += 1
         if advanced:
             places.append(len(basic))
@@ -497,7 +497,7 @@ def normalize_index(key: Any, shape: tuple[int, ...]) -> tuple[Spec, list[Any]]:
     for part in parts:
         if part is Ellipsis:
             if ellipsis is not None:
-                raise IndexError("an index can only have a single ellipsis ('...')")
+                raise OutOfBounds("an index can only have a single ellipsis ('...')")
             ellipsis = len(expanded)
         elif part is None:
             expanded.append(None)
@@ -526,13 +526,13 @@ def normalize_index(key: Any, shape: tuple[int, ...]) -> tuple[Spec, list[Any]]:
                     m in (n, 0) for m, n in zip(flags.shape, expected, strict=True)
                 )
                 if flags.ndim == 0 or not fits:
-                    raise IndexError(
+                    raise OutOfBounds(
                         f"boolean index has shape {flags.shape} but the indexed axes have shape {expected}"
                     )
                 expanded.extend(np.nonzero(flags))
                 consumed += flags.ndim
             elif isinstance(kind, type) or kind.kind not in "iu":
-                raise IndexError(
+                raise OutOfBounds(
                     "only integers, slices (`:`), ellipsis (`...`), numpy.newaxis (`None`) and integer or "
                     f"boolean arrays are valid indices, not {kind}"
                 )
@@ -543,7 +543,7 @@ def normalize_index(key: Any, shape: tuple[int, ...]) -> tuple[Spec, list[Any]]:
                     expanded.append(part)
                 consumed += 1
     if consumed > ndim:
-        raise IndexError(
+        raise OutOfBounds(
             f"too many indices for array: array is {ndim}-dimensional, but {consumed} were indexed"
         )
     if ellipsis is not None:

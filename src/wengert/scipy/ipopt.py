@@ -62,9 +62,7 @@ class Problem:
     array([ 2., 10.,  2.])
     """
 
-    def __init__(
-        self, objective: Callable[..., Any], x0: Any, constraints: Callable[..., Any] | None = None
-    ) -> None:
+    def __init__(self, objective: Callable[..., Any], x0: Any, constraints: Callable[..., Any] | None = None) -> None:
         self._objective = PointMemo(objective, (), "Problem: objective")
         self._constraints = None if constraints is None else PointMemo(constraints, (), "Problem: constraints")
         self._lagrangian = _Lagrangian(objective, constraints)

@@ -86,9 +86,7 @@ def minimize(
     takes = name not in ("NELDER-MEAD", "POWELL", "COBYLA", "COBYQA", "CUSTOM")
     constraints = _with_derivatives(constraints)
     if jac is not None or not takes:
-        return optimize.minimize(
-            fun, x0, args, method, jac, hess, hessp, bounds, constraints, tol, callback, options
-        )
+        return optimize.minimize(fun, x0, args, method, jac, hess, hessp, bounds, constraints, tol, callback, options)
     memo = PointMemo(fun, args, "minimize")
 
     def value(x: np.ndarray, *_: Any) -> float:
@@ -104,9 +102,7 @@ def minimize(
             hess = lambda x, *_: memo.matrix(x, "hessian", "dense")
         elif name == "TRUST-CONSTR":
             hess = lambda x, *_: memo.matrix(x, "hessian", "auto")
-    return optimize.minimize(
-        value, x0, (), method, gradient, hess, hessp, bounds, constraints, tol, callback, options
-    )
+    return optimize.minimize(value, x0, (), method, gradient, hess, hessp, bounds, constraints, tol, callback, options)
 
 
 def _with_derivatives(constraints: Any) -> Any:

@@ -26,6 +26,7 @@ from .colouring import Colouring, colour_both, colour_columns, colour_graph, col
 from .compressed import Compressed
 from .cost import CALL, pass_cost, program_cost
 from .evaluate import Known, part_of
+from .inline import written_out
 from .pattern import detect
 from .record import Run
 from .structured import Accumulated, NotStructured, accumulate
@@ -122,6 +123,16 @@ class Recipe:
     def nbytes(self) -> int:
         """Bytes of the static arrays."""
         return self.indices.nbytes + self.indptr.nbytes + self.evaluator.nbytes
+
+    @cached_property
+    def model(self) -> Any:
+        """A CSR array of this pattern, to make others like."""
+        from scipy.sparse import csr_array
+
+        model = csr_array((np.zeros(self.nnz, self.dtype), self.indices, self.indptr), shape=self.shape)
+        model.has_canonical_format = True
+        model.data = np.zeros(0, self.dtype)  # only its shape and flags are wanted
+        return model
 
     @cached_property
     def places(self) -> np.ndarray:
@@ -253,7 +264,7 @@ class _Maker:
     def linear(self, reverse: bool) -> tuple[Program, Known]:
         if reverse not in self._linear:
             derive = reverse_program if reverse else forward_program
-            linear = simplify(derive(self.program, range(self.n)))
+            linear = simplify(written_out(derive(self.program, range(self.n))))
             self._linear[reverse] = (linear, Known(linear, self.point))
         return self._linear[reverse]
 

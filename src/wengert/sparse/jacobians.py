@@ -79,10 +79,10 @@ def sparse_matrix(recipe: Recipe, data: np.ndarray) -> Any:
 
     The index arrays are copies: SciPy's in-place methods may change them.
     """
-    from scipy.sparse import csr_array
-
-    result = csr_array((data, recipe.indices.copy(), recipe.indptr.copy()), shape=recipe.shape)
-    result.has_canonical_format = True
+    model = recipe.model
+    result = object.__new__(type(model))  # SciPy's constructor checks again what is known
+    result.__dict__.update(model.__dict__)
+    result.data, result.indices, result.indptr = data, recipe.indices.copy(), recipe.indptr.copy()
     return result
 
 

@@ -23,6 +23,7 @@ from .compressed import Pass
 from .cost import pass_cost, program_cost
 from .decide import Choice, Options, Recipe
 from .evaluate import Known, part_of
+from .inline import written_out
 from .jacobians import record
 from .pattern import Rows, dependence
 from .plans import plans
@@ -121,7 +122,7 @@ class _Blocks(_Part):
         (x,), (y,) = run.inputs, run.outputs
         point = [x, *(run.captures[i] for i in dynamic)]
         program = run.program(dynamic)
-        forward = simplify(forward_program(program, [0]))
+        forward = simplify(written_out(forward_program(program, [0])))
         known = Known(forward, point)
         indexed: list[int] = []
         if self.check and count > 1:

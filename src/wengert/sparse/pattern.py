@@ -19,6 +19,7 @@ from ..errors import TooLarge
 from ..primitives import indexing as p
 from ..program import Program, Step
 from .evaluate import Known
+from .pattern_lines import FAMILIES, RULES
 
 # Matrices with more entries than this are not built.
 LIMIT = 400_000_000
@@ -99,7 +100,14 @@ def dependence(
 
 
 class _Walk:
-    def __init__(self, linear: Program, primals: int, known: Known, columns: Sequence[np.ndarray] | None) -> None:
+    def __init__(
+        self,
+        linear: Program,
+        primals: int,
+        known: Known,
+        columns: Sequence[np.ndarray] | None,
+        width: int | None = None,
+    ) -> None:
         from scipy import sparse
 
         self.sparse = sparse
@@ -111,12 +119,15 @@ class _Walk:
             starts = np.cumsum([0, *(prod(slot.shape) for slot in slots)])
             columns = [np.arange(a, b) for a, b in pairwise(starts)]
         self.columns = columns
-        self.width = 1 + max((int(c.max()) for c in columns if c.size), default=-1)
-        self.rows: dict[int, Rows] = {}
+        self.width = 1 + max((int(c.max()) for c in columns if c.size), default=-1) if width is None else width
+        self.rows: dict[int, Any] = {}  # Rows, or a list of Rows (or None) for a line with several results
         self.indexed: set[int] = set()
 
-    def outputs(self) -> list[Rows]:
-        """Walk the Program; return the rows of its outputs."""
+    def outputs(self, empty: bool = True) -> list[Any]:
+        """Walk the Program; return the rows of its outputs.
+
+        One that depends on nothing has an empty matrix, or is None if `empty` is false.
+        """
         linear = self.linear
         for i, places in enumerate(self.columns):
             places = np.ravel(places)
@@ -134,11 +145,12 @@ class _Walk:
                     self.rows[first + position] = found
             for dead in uses.get(position, ()):
                 self.rows.pop(dead, None)
-        empty = self.sparse.csr_array
+        found = [self.rows.get(output) for output in linear.outputs]
+        if not empty:
+            return found
         return [
-            self.rows.get(output)
-            or Rows(size := prod(linear.slot(output).shape), empty((size, self.width), dtype=bool))
-            for output in linear.outputs
+            Rows(size, self.sparse.csr_array((size, self.width), dtype=bool)) if rows is None else rows
+            for rows, size in zip(found, (prod(linear.slot(o).shape) for o in linear.outputs), strict=True)
         ]
 
     def matrix(self) -> Any:
@@ -151,18 +163,18 @@ class _Walk:
 
     # ------------------------------------------------------------ rules
 
-    def _step(self, step: Step) -> Rows | None:
+    def _step(self, step: Step) -> Any:
         primitive = step.primitive
         if primitive.pattern is not None:
             return self._declared(step)
         if primitive.family == "elementwise":
             return self._elementwise(step)
-        rule = _RULES.get(primitive.name)
+        rule = _RULES.get(primitive.name) or RULES.get(primitive.name) or FAMILIES.get(primitive.family)
         if rule is not None:
             return rule(self, step)
         if primitive.family == "reindexing":
             return self._gather(step)
-        return self._dense(step)
+        return self.dense(step)
 
     def shape(self, number: int) -> tuple[int, ...]:
         return self.linear.slot(number).shape
@@ -245,7 +257,7 @@ class _Walk:
             if a not in self.rows:
                 continue
             if pairs is None:
-                parts.append(self._all_on_all(a, prod(step.slot.shape)))
+                parts.append(self._all_on_all(self.rows[a], prod(step.slot.shape)))
             else:
                 groups, places = pairs
                 parts.append(self.group(self.rows[a], places, groups, prod(step.slot.shape)))
@@ -317,22 +329,10 @@ class _Walk:
         shape = self.shape(a)
         n = shape[axis] if shape else 1
         if n * prod(shape) > LIMIT // 8:
-            return self._all_on_all(a, prod(shape))
+            return self._all_on_all(self.rows[a], prod(shape))
         places = np.moveaxis(np.arange(prod(shape)).reshape(shape), axis, -1).reshape(-1, n)
         target, source = np.tril_indices(n)
         return self.group(self.rows[a], places[:, source], places[:, target], prod(shape))
-
-    def _along(self, step: Step) -> Rows | None:
-        """Each element depends on the whole line along the axis (FFT and its kin)."""
-        a, params = step.args[0], dict(step.params)
-        axis = params.get("axis", -1)
-        axes = {i % len(self.shape(a)) for i in ((axis,) if isinstance(axis, int) else axis)}
-        shape, out = self.shape(a), step.slot.shape
-        kept = tuple(1 if i in axes else n for i, n in enumerate(shape))
-        count = prod(kept)
-        line = np.broadcast_to(np.arange(count).reshape(kept), shape)
-        grouped = self.group(self.rows[a], np.arange(prod(shape)), line, count)
-        return self.take(grouped, np.broadcast_to(np.arange(count).reshape(kept), out))
 
     def _contract(self, step: Step) -> Rows | None:
         params = dict(step.params)
@@ -344,9 +344,7 @@ class _Walk:
             kept = tuple(n if i in out else 1 for i, n in zip(labels, shape, strict=True))
             count = prod(kept)
             line = np.broadcast_to(np.arange(count).reshape(kept), shape)
-            grouped = self.rows[a] if kept == shape else self.group(
-                self.rows[a], np.arange(prod(shape)), line, count
-            )
+            grouped = self.rows[a] if kept == shape else self.group(self.rows[a], np.arange(prod(shape)), line, count)
             mine = [i for i in labels if i in out]
             sizes = dict(zip(labels, shape, strict=True))
             order = np.arange(count).reshape(tuple(sizes[i] for i in mine))
@@ -358,23 +356,44 @@ class _Walk:
     def _pass_on(self, step: Step) -> Rows | None:
         return self.rows.get(step.args[0])
 
-    def _all_on_all(self, a: int, count: int) -> Rows:
-        rows = self.rows[a]
+    def _all_on_all(self, rows: Rows, count: int) -> Rows:
         used = rows.shared if rows.shared is not None else np.unique(rows.matrix.indices)
         return Rows(count, shared=used)
 
-    def _dense(self, step: Step) -> Rows | None:
-        shape = step.slot.shape
-        if isinstance(step.slot.dtype, tuple):  # several results: each depends on everything
-            sizes = 1
-        else:
-            sizes = prod(shape)
-        return self.union([self._all_on_all(a, sizes) for a in step.args if a in self.rows])
+    def dense(self, step: Step) -> Any:
+        """Every element depends on everything that the line reads."""
+        several = isinstance(step.slot.dtype, tuple)
+        shapes = step.slot.shape if several else (step.slot.shape,)
+        used = [row for a in step.args for row in self._parts(a)]
+        found = [self.union([self._all_on_all(row, prod(shape)) for row in used]) for shape in shapes]
+        return found if several else found[0]
+
+    def _parts(self, a: int) -> list[Rows]:
+        rows = self.rows.get(a)
+        return [row for row in rows if row is not None] if isinstance(rows, list) else [] if rows is None else [rows]
 
     def _pick(self, step: Step) -> Rows | None:
-        rows = self.rows[step.args[0]]
-        assert rows.shared is not None
-        return Rows(prod(step.slot.shape), shared=rows.shared)
+        return self.rows[step.args[0]][dict(step.params)["position"]]
+
+    def _pack(self, step: Step) -> list[Any]:
+        return [self.rows.get(a) for a in step.args]
+
+    def stacked(self, parts: Sequence[Any], size: int) -> Rows | None:
+        """Return the rows of values one after the other; each has `size` elements, or is None."""
+        if all(part is None for part in parts):
+            return None
+        none = self.sparse.csr_array((size, self.width), dtype=bool)
+        matrices = [none if part is None else part.to_matrix(self.width) for part in parts]
+        return Rows(size * len(parts), self.sparse.csr_array(self.sparse.vstack(matrices, format="csr")))
+
+    def same(self, a: Any, b: Any) -> bool:
+        """Whether two values depend on the same inputs."""
+        if a is None or b is None:
+            return a is b
+        if a.shared is not None and b.shared is not None:
+            return bool(np.array_equal(a.shared, b.shared))
+        x, y = a.to_matrix(self.width), b.to_matrix(self.width)
+        return x.nnz == y.nnz and (x != y).nnz == 0
 
 
 def _data_arguments(step: Step) -> int:
@@ -395,5 +414,5 @@ _RULES: dict[str, Callable[[_Walk, Step], Rows | None]] = {
     "alias": _Walk._pass_on,
     "watch": _Walk._pass_on,
     "pick": _Walk._pick,
-    "fft": _Walk._along,
+    "pack": _Walk._pack,
 }

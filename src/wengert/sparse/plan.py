@@ -451,6 +451,3 @@ def plan_hessian(
     """
     options = Options("hessian", mode, order, max_bytes or Options.max_bytes)
     return Plan(function, args, kwargs, options, argnums, has_aux, pattern, verify, "plan_hessian")
-
-
-

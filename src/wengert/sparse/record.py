@@ -191,9 +191,7 @@ class Run:
 
 def is_scalar(value: Any) -> bool:
     """Whether a captured value is one number, which a plan may take as part of the structure."""
-    return isinstance(value, int | float | complex | np.generic) or (
-        isinstance(value, np.ndarray) and value.ndim == 0
-    )
+    return isinstance(value, int | float | complex | np.generic) or (isinstance(value, np.ndarray) and value.ndim == 0)
 
 
 def same_scalar(a: Any, b: Any) -> bool:

@@ -83,7 +83,7 @@ def _fields(value: Any) -> dict[str, Any]:
     slots = getattr(type(value), "__slots__", None)
     if slots and not hasattr(value, "__dict__"):
         return {name: getattr(value, name) for name in slots}
-    return {k: v for k, v in value.__dict__.items() if k not in ("_batched", "places")}
+    return {k: v for k, v in value.__dict__.items() if k not in ("_batched", "places", "model")}
 
 
 def _out(value: Any, arrays: list[np.ndarray]) -> Any:

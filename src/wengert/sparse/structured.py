@@ -59,9 +59,7 @@ class Accumulated:
 
     __slots__ = ("entries", "guards", "indexed", "program")
 
-    def __init__(
-        self, program: Program, entries: list[Entry], guards: list[np.ndarray], indexed: list[int]
-    ) -> None:
+    def __init__(self, program: Program, entries: list[Entry], guards: list[np.ndarray], indexed: list[int]) -> None:
         self.program = program
         self.entries = entries
         self.guards = guards
@@ -225,9 +223,7 @@ class _Walk:
                 if mine != shape:
                     term = self._broadcast(term, mine, shape)
                 scale = slope if plain or term.rows is None else self._pulled(slope, shape, term)
-                result.append(
-                    Term(term.coefficient.times(self.write, scale), term.columns, term.rows, term.pull)
-                )
+                result.append(Term(term.coefficient.times(self.write, scale), term.columns, term.rows, term.pull))
         return result
 
     def _broadcast(self, term: Term, old: tuple[int, ...], new: tuple[int, ...]) -> Term:

@@ -138,14 +138,10 @@ def contract_rule(walk: Any, step: Step) -> list[Term]:
     mine, other, out = labels[which], labels[1 - which], params["out"]
     sizes = dict(zip(other, shape_of(value), strict=True))
     sizes.update(zip(mine, walk.shape(step.args[which]), strict=True))
-    return [
-        _contract_term(walk, term, value, mine, other, out, sizes) for term in walk.full_terms(step.args[which])
-    ]
+    return [_contract_term(walk, term, value, mine, other, out, sizes) for term in walk.full_terms(step.args[which])]
 
 
-def _contract_term(
-    walk: Any, term: Term, value: Any, mine: Any, other: Any, out: Any, sizes: dict[int, int]
-) -> Term:
+def _contract_term(walk: Any, term: Term, value: Any, mine: Any, other: Any, out: Any, sizes: dict[int, int]) -> Term:
     write: Writer = walk.write
     n = len(term.shape) - len(mine)
     extra = term.shape[:n]

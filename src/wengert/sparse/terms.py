@@ -27,7 +27,6 @@ class NotStructured(Exception):
     """The Program has no structured derivative: an unsupported line, or too many terms. The text says which."""
 
 
-
 class Writer:
     """Applies primitives and never writes the same line twice."""
 
@@ -306,7 +305,6 @@ def constant_along(array: np.ndarray, axis: int) -> bool:
         return True
     first = array[(slice(None),) * axis + (slice(0, 1),)]
     return bool((array == first).all())
-
 
 
 def lift(array: Any, old: int, new: int, write: Writer) -> Any:

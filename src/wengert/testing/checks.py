@@ -8,17 +8,14 @@ from typing import Any
 import numpy as np
 
 from ..errors import ArgumentError
-from .differences import Arrays, difference, is_steep, noise, one_sided, precision, random_direction, scales
+from .comparison import ROUNDING, at, compare, finite, inner, same, size, worse, wrong_shape
+from .differences import Arrays, precision, random_direction, scales
 from .report import RIGHT, SKIPPED, UNCLEAR, WRONG, Report, Row
 from .subject import Subject, plain
 
 # Up to this many entries each one gets its own difference; beyond, random directions find that something is wrong
 # and halving finds where.
 COLUMNS = 24
-# What exact derivatives of the same thing may differ by, relative to the sizes involved.
-ROUNDING = 1e-11
-# What a difference may be off by beyond its own error estimate, relative to the derivative.
-MARGIN = 1e-6
 
 
 def check_derivatives(
@@ -126,60 +123,6 @@ def _rows(
     return rows
 
 
-# ---------------------------------------------------------------- comparison
-
-
-def inner(a: Sequence[Any], b: Sequence[Any]) -> float:
-    """Return Re <a, b> over all arrays."""
-    return float(sum(np.sum(np.real(np.conjugate(x) * y)) for x, y in zip(a, b, strict=True)))
-
-
-def size(arrays: Sequence[Any]) -> float:
-    """Return the Euclidean norm over all arrays."""
-    return float(np.sqrt(inner(arrays, arrays)))
-
-
-def same(
-    law: str,
-    ours: Sequence[Any],
-    expected: Sequence[Any],
-    labels: Sequence[str],
-    tolerance: float = ROUNDING,
-    floor: float = 1e-300,
-) -> Row:
-    """Compare two results that differ by rounding only; NaN and infinities must stand in the same places.
-
-    Errors are relative to the size of the whole result, or to `floor` where that is larger.
-    """
-    worst = Row(law, ours=0.0, expected=0.0)
-    scale = max(size([_finite(b) for b in expected if plain(b).dtype.kind in "fc"]), floor)
-    for a, b, label in zip(ours, expected, labels, strict=True):
-        a, b = plain(a), plain(b)
-        if a.shape != b.shape:
-            return Row(law, WRONG, label, a.shape, b.shape, np.inf, "wrong shape")
-        if a.dtype.kind not in "fc" or b.dtype.kind not in "fc":
-            gap = np.where(a == b, 0.0, np.inf)
-        else:
-            with np.errstate(all="ignore"):
-                gap = np.where((a == b) | (np.isnan(a) & np.isnan(b)), 0.0, np.abs(a - b) / scale)
-            gap = np.where(np.isnan(gap), np.inf, gap)
-        if gap.size and np.max(gap) > worst.error:
-            k = np.unravel_index(int(np.argmax(gap)), gap.shape)
-            status = WRONG if gap[k] > tolerance else RIGHT
-            worst = Row(
-                law, status, _at(label, k), a[k][()], b[k][()], float(gap[k]), "wrong rule" if status == WRONG else ""
-            )
-    return worst
-
-
-def _finite(x: Any) -> Any:
-    return np.where(np.isfinite(x), x, 0)
-
-
-def _at(label: str, index: Sequence[Any]) -> str:
-    return label + (f"[{', '.join(str(int(i)) for i in index)}]" if len(index) else "")
-
-
 def against_differences(subject: Subject, mode: str, generator: np.random.Generator) -> Row:
     """Compare first derivatives with differences."""
     if mode == "forward":
@@ -191,7 +134,7 @@ def against_differences(subject: Subject, mode: str, generator: np.random.Genera
         return [np.asarray(inner(cotangents, subject.value(leaves)))]
 
     gradient = subject.pull(subject.leaves, cotangents)
-    bad = _wrong_shape(mode, gradient, subject.leaves, subject.labels)
+    bad = wrong_shape(mode, gradient, subject.leaves, subject.labels)
     if bad is not None:
         return bad
 
@@ -207,13 +150,6 @@ def _product(gradient: Any, tangent: Any) -> float:
         return float(np.sum(np.where(tangent == 0, 0, np.real(np.conjugate(gradient) * tangent))))
 
 
-def _wrong_shape(law: str, found: Sequence[Any], like: Sequence[Any], labels: Sequence[str]) -> Row | None:
-    for a, b, label in zip(found, like, labels, strict=True):
-        if a.shape != b.shape:
-            return Row(law, WRONG, label, a.shape, b.shape, np.inf, "wrong shape")
-    return None
-
-
 def _by_columns(
     law: str,
     subject: Subject,
@@ -227,14 +163,14 @@ def _by_columns(
     worst = Row(law, ours=0.0, expected=0.0)
     if sum(x.size * (2 if np.iscomplexobj(x) else 1) for x in leaves) <= COLUMNS:
         for label, directions in _columns(subject):
-            worst = _worse(worst, compare(law, value, push, leaves, directions, label, out_labels))
+            worst = worse(worst, compare(law, value, push, leaves, directions, label, out_labels))
         return worst
     for _ in range(3):
         directions = [random_direction(x, generator) for x in leaves]
         row = compare(law, value, push, leaves, directions, "a random direction", out_labels)
         if row.status == WRONG:
             row = _halve(law, subject, value, push, directions, out_labels) or row
-        worst = _worse(worst, row)
+        worst = worse(worst, row)
     return worst
 
 
@@ -246,7 +182,7 @@ def _columns(subject: Subject) -> list[tuple[str, Arrays]]:
             for part in (1, 1j) if np.iscomplexobj(x) else (1,):
                 directions = [np.zeros_like(leaf) for leaf in subject.leaves]
                 directions[i][k] = part * size_of[k]
-                label = _at(subject.labels[i], k) + (" (imaginary part)" if part == 1j else "")
+                label = at(subject.labels[i], k) + (" (imaginary part)" if part == 1j else "")
                 columns.append((label, directions))
     return columns
 
@@ -267,7 +203,7 @@ def _halve(
             part = [np.zeros_like(t) for t in directions]
             for i, k in half:
                 part[i][k] = directions[i][k]
-            label = _at(subject.labels[half[0][0]], half[0][1])
+            label = at(subject.labels[half[0][0]], half[0][1])
             found = compare(law, value, push, subject.leaves, part, label, out_labels)
             if found.status == WRONG:
                 places, row = half, found
@@ -275,92 +211,6 @@ def _halve(
         else:
             return row
     return row
-
-
-def _worse(a: Row, b: Row) -> Row:
-    rank = {WRONG: 2, UNCLEAR: 1}
-    return max(a, b, key=lambda row: (rank.get(row.status, 0), row.error, bool(row.cause)))
-
-
-def compare(
-    law: str,
-    value: Callable[[Sequence[Any]], Arrays],
-    push: Callable[[Sequence[Any], Sequence[Any]], Arrays],
-    leaves: Sequence[Any],
-    directions: Sequence[Any],
-    label: str,
-    out_labels: Sequence[str],
-) -> Row:
-    """Compare one directional derivative with its difference."""
-    found = push(leaves, directions)
-    with np.errstate(all="ignore"):
-        expected, errors = difference(value, leaves, directions)
-    bad = _wrong_shape(law, found, expected, out_labels)
-    if bad is not None:
-        return bad
-    worst = Row(law, ours=0.0, expected=0.0)
-    suspects = []
-    for i, (a, b, e) in enumerate(zip(found, expected, errors, strict=True)):
-        with np.errstate(all="ignore"):
-            gap = np.where(a == b, 0.0, np.abs(a - b))
-            allowed = 10 * e + MARGIN * np.maximum(np.abs(a), np.abs(b))
-            size_of = np.maximum(np.maximum(np.abs(a), np.abs(b)), 1e-300)
-            clear = e <= 0.05 * size_of + 1e-7
-        for k in np.ndindex(gap.shape):
-            entry = f"d {_at(out_labels[i], k)} / d {label}"
-            relative = float(gap[k] / size_of[k]) if np.isfinite(gap[k]) else np.inf
-            if not np.isfinite(b[k]) or not clear[k] or gap[k] > allowed[k] or np.isnan(gap[k]):
-                if np.isnan(a[k]) and np.isnan(np.asarray(b)[k]):
-                    continue
-                settled = bool(np.isfinite(b[k]) and e[k] <= 1e-3 * size_of[k])
-                suspects.append((i, k, entry, a[k][()], b[k][()], relative, settled))
-            elif relative > worst.error:
-                worst = Row(law, RIGHT, entry, a[k][()], b[k][()], relative)
-    if suspects:
-        for row in _diagnose(law, value, leaves, directions, suspects):
-            worst = _worse(worst, row)
-    return worst
-
-
-def _diagnose(
-    law: str, value: Callable[[Sequence[Any]], Arrays], leaves: Sequence[Any], directions: Sequence[Any], suspects: Any
-) -> list[Row]:
-    """Say why entries differ from their differences: a kink, noise, lost precision, or a wrong rule."""
-    with np.errstate(all="ignore"):
-        (below, below_error), (above, above_error) = one_sided(value, leaves, directions)
-        levels = noise(value, leaves, directions)
-        middle = value(leaves)
-        steep = is_steep(value, leaves, directions)
-    rows = []
-    for i, k, entry, ours, expected, error, settled in suspects:
-        low, high = below[i][k], above[i][k]
-        doubt = below_error[i][k] + above_error[i][k]
-        gap, scale = abs(high - low), max(abs(low), abs(high), 1e-300)
-        level = float(levels[i][k]) / max(float(np.abs(middle[i][k])), 1e-300)
-        certain = np.isfinite(gap) and np.isfinite(doubt) and doubt <= 0.01 * scale + 1e-7
-        if certain and gap > 10 * doubt + 1e-4 * scale:
-            inside = abs(ours - low) + abs(ours - high) <= gap * 1.001 + 10 * doubt
-            status = RIGHT if inside else WRONG
-            rows.append(Row(law, status, entry, ours, expected, 0.0 if inside else error, _kink(low, high)))
-        elif settled:
-            rows.append(Row(law, WRONG, entry, ours, expected, error, "wrong rule"))
-        elif certain and abs(ours - (low + high) / 2) <= 10 * doubt + 1e-4 * scale:
-            rows.append(Row(law, RIGHT, entry, ours, (low + high) / 2, error))
-        elif certain:
-            rows.append(Row(law, WRONG, entry, ours, expected, error, "wrong rule"))
-        elif steep[i][k]:
-            rows.append(Row(law, UNCLEAR, entry, ours, expected, error, "a jump or an infinite slope: no difference"))
-        elif level > 1e-9:
-            digits = max(0, int(-np.log10(level)))
-            cause = f"precision: the function has about {digits} digits here" if level < 1e-4 else "noise"
-            rows.append(Row(law, UNCLEAR, entry, ours, expected, error, cause))
-        else:
-            rows.append(Row(law, UNCLEAR, entry, ours, expected, error, "the differences do not settle"))
-    return rows
-
-
-def _kink(low: Any, high: Any) -> str:
-    return f"kink: {low:.6g} from below, {high:.6g} from above"
 
 
 # ---------------------------------------------------------------- laws without a step size
@@ -383,13 +233,13 @@ def adjoint(subject: Subject, generator: np.random.Generator) -> Row:
         row = Row("adjoint", RIGHT, "<c, J t> and <J* c, t>", left, right, error)
         if error > tolerance:
             row = Row("adjoint", WRONG, row.entry, left, right, error, "wrong rule in one of the two modes")
-        worst = _worse(worst, row)
+        worst = worse(worst, row)
     return worst
 
 
 def _floor(cotangents: Sequence[Any], subject: Subject) -> float:
     """Return the size below which a derivative along a direction as large as the point is rounding of the value."""
-    return max(1e-4 * size(cotangents) * size([_finite(out) for out in subject.outputs]), 1e-300)
+    return max(1e-4 * size(cotangents) * size([finite(out) for out in subject.outputs]), 1e-300)
 
 
 def rounding(subject: Subject, generator: np.random.Generator) -> float:
@@ -426,13 +276,13 @@ def higher(subject: Subject, order: int, generator: np.random.Generator) -> list
         by_entry = floor / max(size(tangents), 1e-300)
         mixed = same(f"mixed {name}", gradient.pull(gradient.leaves, tangents), product, labels, tolerance, by_entry)
         other = tangent_map.pull(tangent_map.leaves, cotangents)
-        mixed = _worse(mixed, same(f"mixed {name}", other, product, labels, tolerance, by_entry))
+        mixed = worse(mixed, same(f"mixed {name}", other, product, labels, tolerance, by_entry))
         twice = tangent_map.push(tangent_map.leaves, tangents)
         left, right = inner(cotangents, twice), inner(tangents, product)
         error = abs(left - right) / max(size(cotangents) * size(twice), size(tangents) * size(product), floor)
         if error > tolerance:
             entry, cause = "<c, forward over forward>", "wrong rule"
-            mixed = _worse(mixed, Row(mixed.law, WRONG, entry, left, right, error, cause))
+            mixed = worse(mixed, Row(mixed.law, WRONG, entry, left, right, error, cause))
         rows.append(mixed)
         current = gradient
     return rows
@@ -460,12 +310,12 @@ def batching(subject: Subject, generator: np.random.Generator) -> Row:
             )
         for k in range(3):
             ours = [plain(out)[k] if flag else plain(out) for out, flag in zip(outs, flags, strict=True)]
-            worst = _worse(worst, same("batching", ours, singles[k], labels))
+            worst = worse(worst, same("batching", ours, singles[k], labels))
     return worst
 
 
 def sparsity(subject: Subject, generator: np.random.Generator) -> Row:
-    """Check that no nonzero derivative lies outside of the detected pattern, and the sparse values against dense ones."""
+    """Check that no nonzero derivative lies outside of the detected pattern; compare sparse values with dense ones."""
     try:
         from ..sparse.plan import plan_jacobian
     except ImportError:
@@ -494,20 +344,20 @@ def sparsity(subject: Subject, generator: np.random.Generator) -> Row:
                 tangents = [np.zeros_like(leaf) for leaf in subject.leaves]
                 tangents[i].flat[k] = 1.0
                 column = subject.push(subject.leaves, tangents)[j]
-                labels = [f"d {subject.out_labels[j]} / d {_at(subject.labels[i], np.unravel_index(k, x.shape))}"]
+                labels = [f"d {subject.out_labels[j]} / d {at(subject.labels[i], np.unravel_index(k, x.shape))}"]
                 outside = (column != 0) & ~pattern[:, k].reshape(out.shape)
                 if np.any(outside):
                     where = tuple(np.argwhere(outside)[0])
                     cause = "outside of the pattern"
                     return Row("sparsity", WRONG, labels[0], column[where], 0.0, np.inf, cause)
                 found = values[:, k].reshape(out.shape)
-                worst = _worse(worst, same("sparsity", [found], [column], labels, floor=_column_floor(out, x)))
+                worst = worse(worst, same("sparsity", [found], [column], labels, floor=_column_floor(out, x)))
     return worst
 
 
 def _column_floor(out: Any, x: Any) -> float:
     """Return the size of a derivative that is rounding of the function's value."""
-    return max(1e-4 * size([_finite(out)]) / max(size([_finite(x)]), 1e-300), 1e-300)
+    return max(1e-4 * size([finite(out)]) / max(size([finite(x)]), 1e-300), 1e-300)
 
 
 def keeps_dtype(

@@ -21,6 +21,7 @@ from ..program import Program, Slot, trace
 from ..tensor import Tensor
 from ..transforms.batch import run_batched
 from . import checks
+from .comparison import same
 from .differences import complex_step, random_direction
 from .report import RIGHT, WRONG, Report, Row
 from .subject import Subject, plain
@@ -174,11 +175,11 @@ class _Laws:
         labels = _labels(self.values)
         with np.errstate(all="ignore"):
             tensors = [Tensor(x) if is_array(x) else x for x in self.args]
-            row = checks.same("value", self.call(*tensors), self.values, labels)
+            row = same("value", self.call(*tensors), self.values, labels)
             if row.status == RIGHT and self.reference is not None:
                 expected = self.reference(*self.args)
                 expected = list(expected) if isinstance(expected, tuple) else [expected]
-                row = checks.same("value", self.values, expected, labels)
+                row = same("value", self.values, expected, labels)
                 if row.status == RIGHT:
                     row = _same_kind("value", self.values, expected)
         return row
@@ -226,7 +227,7 @@ class _Laws:
                 return Row("program", WRONG, "structure", str(copy), str(program), np.inf, "changed by saving")
             with np.errstate(all="ignore"):
                 found = copy(*(self.args[i] for i in places))
-            row = checks.same("program", found, self.values, _labels(self.values), ROUNDING)
+            row = same("program", found, self.values, _labels(self.values), ROUNDING)
             if row.status == WRONG:
                 return row
         return Row("program")
@@ -284,7 +285,7 @@ class _Laws:
         ]
         labels = [f"{label} with arguments {places} batched by {size}" for label in _labels(self.values)]
         for ours in (found, again):
-            row = checks.same("batch", ours, expected, labels, ROUNDING)
+            row = same("batch", ours, expected, labels, ROUNDING)
             if row.status == RIGHT:
                 row = _same_kind("batch", ours, expected)
             if row.status == WRONG:
@@ -300,7 +301,7 @@ class _Laws:
             args = [arrange(x) if is_array(x) and np.ndim(x) else x for x in self.args]
             with np.errstate(all="ignore"):
                 found = results(self.primitive.evaluate(*args, **self.params))
-            row = checks.same("layout", found, self.values, _labels(self.values), ROUNDING)
+            row = same("layout", found, self.values, _labels(self.values), ROUNDING)
             if row.status == WRONG:
                 return row
             if subject is None:
@@ -314,7 +315,7 @@ class _Laws:
                 (other.pull(other.leaves, [arrange(c) for c in cotangents]), subject.pull(subject.leaves, cotangents)),
             )
             for ours, expected in pairs:
-                row = checks.same("layout", ours, expected, [""] * len(ours), ROUNDING)
+                row = same("layout", ours, expected, [""] * len(ours), ROUNDING)
                 if row.status == WRONG:
                     return row
         return Row("layout")
@@ -344,7 +345,7 @@ class _Laws:
             (pulled, whole.pull(whole.leaves, cotangents)),
             (pushed, whole.push(whole.leaves, tangents)),
         ):
-            row = checks.same("dtype", ours, expected, [""] * len(ours), 1e-3)
+            row = same("dtype", ours, expected, [""] * len(ours), 1e-3)
             if row.status == WRONG:
                 return row
         return Row("dtype")
@@ -362,7 +363,7 @@ class _Laws:
             if expected is None:
                 return Row("complex step", WRONG, cause="the function does not take complex numbers")
             found = subject.push(subject.leaves, tangents)
-            row = checks.same("complex step", found, expected, subject.out_labels, 100 * ROUNDING)
+            row = same("complex step", found, expected, subject.out_labels, 100 * ROUNDING)
             if row.status == WRONG:
                 return row
         return worst
@@ -384,12 +385,12 @@ class _Laws:
                 subject = self.subject(argnums=[self.inexact[k] for k in chosen])
                 found = subject.pull(subject.leaves, cotangents)
                 labels = [f"by argument {self.inexact[k]}, others constant" for k in chosen]
-                row = checks.same("constants", found, [full[k] for k in chosen], labels, ROUNDING)
+                row = same("constants", found, [full[k] for k in chosen], labels, ROUNDING)
                 if row.status == WRONG:
                     return row
                 mine = subject.push(subject.leaves, [tangents[k] for k in chosen])
                 zeros = [t if k in chosen else np.zeros_like(t) for k, t in enumerate(tangents)]
-                row = checks.same("constants", mine, everything.push(everything.leaves, zeros), labels[:1] * len(mine))
+                row = same("constants", mine, everything.push(everything.leaves, zeros), labels[:1] * len(mine))
                 if row.status == WRONG:
                     return row
         return Row("constants")
@@ -413,11 +414,11 @@ class _Laws:
                 both = [[x, _variant(x, 1)] for x in (*subject.leaves, *seeds)]
                 outs, flags = run_batched(program, 2, [np.stack(pair) for pair in both], [True] * len(both))
                 second = program(*(pair[1] for pair in both))
-            row = checks.same("derived", found, expected, [""] * len(found), ROUNDING)
+            row = same("derived", found, expected, [""] * len(found), ROUNDING)
             if row.status == WRONG:
                 return row
             rows = [plain(out)[1] if flag else plain(out) for out, flag in zip(outs, flags, strict=True)]
-            row = checks.same("derived", rows, second, ["batched"] * len(rows), 100 * ROUNDING)
+            row = same("derived", rows, second, ["batched"] * len(rows), 100 * ROUNDING)
             if row.status == WRONG:
                 return row
         return Row("derived")

@@ -235,7 +235,7 @@ def backpropagate(
             if observer is not None:
                 found = observer.leave(line, cotangent, found)
             for parent, need, value in zip(inputs, needs, found, strict=True):
-                if not need or value is None:
+                if not need or value is None or parent is None:
                     continue
                 if type(value) is Partial:  # one output of a primitive with several
                     value.add_to(cotangents, parent)

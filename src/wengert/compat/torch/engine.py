@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from ... import tensor as core
+from ...derivatives.linear_map import push_block
 from ...errors import (
     ArgumentError,
     GraphDtypeError,
@@ -24,10 +25,10 @@ from ...errors import (
 )
 from ...modes import Recording
 from ...primitives.structural import Partial
-from ...recording import AMBIENT, Line, Traced, current, depends, is_live, leaf, wrap
+from ...recording import AMBIENT, Line, Traced, current, depends, is_live, wrap
 from ...transforms.reverse import arguments_of, backpropagate, fit
 from ...views import become
-from .graph import FREED, GradientEdge, Recomputed, check_unedited, find_notes, free, is_leaf_line, name_of
+from .graph import FREED, GradientEdge, Recomputed, check_unedited, edits, find_notes, free, is_leaf_line, name_of
 from .tensor import Tensor
 
 # Whether NaNs in gradients are looked for.
@@ -265,21 +266,17 @@ def _seed(output: Any, line: Line, gradient: Any, i: int, graph: bool, batched: 
                 hint="pass a gradient, or take y.real or y.abs()",
             )
         return np.ones(shape, dtype)
-    if not isinstance(gradient, Traced):
-        raise StructureError(
-            f"gradients can be either tensors or None, but got {type(gradient).__name__}", where=user_line()
-        )
-    given = tuple(gradient.shape)[1:] if batched else tuple(gradient.shape)  # type: ignore[attr-defined]
+    given = tuple(gradient.shape)[1:] if batched else tuple(gradient.shape)
     if given != tuple(shape):
         raise GraphShapeError(
             f"mismatch in shape: gradient {i} has shape {given}{' per batch entry' if batched else ''}, but output {i} "
             f"has shape {tuple(shape)}",
             where=user_line(),
         )
-    kind = gradient.dtype.kind  # type: ignore[attr-defined]
+    kind = gradient.dtype.kind
     if (kind == "c") != (dtype.kind == "c"):
         raise GraphDtypeError(
-            f"mismatch in dtype: gradient {i} is {gradient.dtype!r}, but output {i} is torch.{dtype}",  # type: ignore[attr-defined]
+            f"mismatch in dtype: gradient {i} is {gradient.dtype!r}, but output {i} is torch.{dtype}",
             where=user_line(),
             why="a real quantity has no complex gradient, and the other way round",
         )
@@ -502,8 +499,16 @@ def grad(
 
 
 def _batched(lines: Sequence[Line], seeds: dict[Line, Any], sources: Sequence[Line], visitor: _Pass) -> dict[Line, Any]:
-    """Run one pass per entry of the leading axis and stack the results."""
+    """Push all entries of the leading axis at once; one by one where hooks or rules of the user's are in the way."""
     size = next(iter(seeds.values())).shape[0]
+    if size and not visitor.graph and not visitor.nan and not edits and all(map(_plain, lines)):
+        connected = set(lines)
+        starts = [line for line in seeds if line in connected]
+        blocks = push_block(lines, starts, sources, [seeds[line] for line in starts], None, reverse=True)
+        if not visitor.keep:
+            for line in lines:
+                free(line)
+        return {line: block for line, block in zip(sources, blocks, strict=True) if line in connected}
     keep, visitor.keep = visitor.keep, True
     rows = []
     for k in range(size):
@@ -518,6 +523,11 @@ def _batched(lines: Sequence[Line], seeds: dict[Line, Any], sources: Sequence[Li
     }
 
 
-def fresh_leaf(data: np.ndarray) -> Any:
-    """Return a tensor around an array that is a leaf of its own, without a place for its gradient."""
-    return wrap(Tensor.family, data, leaf(data.shape, data.dtype, AMBIENT.session))
+def _plain(line: Line) -> bool:
+    """Whether a line can be batched: its values are there, and nobody watches it."""
+    if line.values is FREED or isinstance(line.values, Recomputed):
+        return False
+    if line.primitive is not None and line.primitive.family == "function":
+        return False
+    notes = find_notes(line)
+    return notes is None or not (notes.hooks or notes.shared or notes.before or notes.after or notes.retained)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import itertools
 import weakref
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -331,12 +332,12 @@ def _kind(array: np.ndarray) -> str:
 FREED: tuple[Any, ...] = ("freed",)
 
 
-class Recomputed:
+class Recomputed(ABC):
     """Stands for the saved values of lines that can compute them again."""
 
+    @abstractmethod
     def restore(self) -> None:
         """Give the lines their values back."""
-        raise NotImplementedError
 
 
 def saves(line: Line) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any
 
@@ -12,14 +13,14 @@ from .state import active_class, dual_level, is_grad_enabled, tangents_only
 from .tensor import InferenceTensor
 
 
-class Mode:
+class Mode(ABC):
     """A context that can also decorate a function, a generator included."""
 
-    def _enter(self) -> Any:
-        raise NotImplementedError
+    @abstractmethod
+    def _enter(self) -> Any: ...
 
-    def _exit(self, token: Any) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    def _exit(self, token: Any) -> None: ...
 
     def __enter__(self) -> Any:
         self.__dict__.setdefault("_tokens", []).append(self._enter())

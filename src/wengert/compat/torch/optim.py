@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any
 
@@ -15,7 +16,7 @@ from .modes import enable_grad, no_grad
 __getattr__ = missing("torch.optim")
 
 
-class Optimizer:
+class Optimizer(ABC):
     """Base of the optimisers: parameter groups with their settings, and the state of each parameter."""
 
     def __init__(self, params: Any, defaults: dict[str, Any]) -> None:
@@ -64,10 +65,10 @@ class Optimizer:
                         p._assign(p.detach() + change.astype(gradient.dtype))
         return loss
 
+    @abstractmethod
     def _change(
         self, value: np.ndarray, gradient: np.ndarray, group: dict[str, Any], state: dict[str, Any]
-    ) -> np.ndarray:
-        raise NotImplementedError
+    ) -> np.ndarray: ...
 
 
 class SGD(Optimizer):

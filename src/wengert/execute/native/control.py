@@ -169,7 +169,7 @@ def _inner(scan: Scan) -> Any:
     constants = {count + i: value for i, value in scalars_of(body).items()}
     if len(constants) != len(body.captures):
         raise straight.NoLowering("a body that captures an array")
-    inner = Loops(Code(), body, leaves, constants)
+    inner = Loops(Code(), body, leaves, constants, in_loop=True)
     inner.prepare()
     return inner
 

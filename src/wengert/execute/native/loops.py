@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ...program import Program
-from . import control, products, scalars, sequential
+from . import control, products, scalars, sequential, threads
 from .ir import Code, constant
 from .nest import Kernel, fill
 from .pull import Layout, original
@@ -41,12 +41,13 @@ class Loops:
         constants: dict[int, Any],
         *,
         timed: bool = False,
+        in_loop: bool = False,
     ) -> None:
         self.timed = timed
         self.clocks = 0
         self.code = code
         self.program = program
-        self.schedule = Schedule(program, leaves, constants)
+        self.schedule = Schedule(program, leaves, constants, in_loop=in_loop)
         self.work_bytes = 0
         self.zeroed_outputs: set[int] = set()
         self.symbols: dict[str, int] = {}
@@ -89,7 +90,10 @@ class Loops:
         for number, (item, kernel) in enumerate(zip(schedule.items, self.kernels, strict=True)):
             if kernel is not None and kernel.boxes:
                 kernel.name, kernel.code = f"{name}_{number}", code
-                kernel.write(attributes, schedule.kinds, started)
+                kernel.parallel = kernel.parallel and not schedule.in_loop and threads.pool.start() != 0
+                if kernel.parallel:
+                    self.symbols["wengert_parallel"] = threads.pool.address
+                kernel.write(attributes, schedule.kinds, started, in_loop=schedule.in_loop)
             elif item.kind == "product":
                 kind = item.payload[0]
                 products.declare(code, kind)
@@ -202,7 +206,7 @@ class Loops:
                     code.row(f"call void @llvm.memset.p0.i64(ptr {pointer[v]}, i8 0, i64 {self._bytes(v)}, i1 false)")
             if kernel is not None:
                 if kernel.boxes:
-                    code.row(f"call void @{kernel.name}({', '.join(f'ptr {pointer[v]}' for v in kernel.pointers)})")
+                    kernel.write_call(code, pointer)
             elif item.kind == "product":
                 kind, product, a, b = item.payload
                 (out,) = item.writes

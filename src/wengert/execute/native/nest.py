@@ -17,7 +17,10 @@ from .ir import BOOL, I8, Code, Kind, Value, constant, literal
 from .pull import Layout, MustStore, Node, Puller
 
 MOST_BOXES = 40
+LONG = 64  # steps; the rest of longer loops does not matter
 SMALL = 400  # steps; shorter nests are not worth the compile time of vector code
+PARALLEL = 60_000  # nanoseconds from which on several threads pay
+BLOCK = 512  # steps of a loop that a thread takes at a time
 UNROLL = 4  # loops this short may be unrolled inside of others
 UNROLLED_NODES = 400
 
@@ -117,8 +120,38 @@ def build(plan: Any, roots: Sequence[Root]) -> list[Box]:
                 raise MustStore(request.value) from None  # type: ignore[attr-defined]
             pending.extend(reversed(domain.cut(request)))
         else:
-            boxes.append(Box(domain, entries))
+            request = _uneven(plan, domain, entries) if getattr(plan, "in_loop", False) else None
+            if request is None:
+                boxes.append(Box(domain, entries))
+            else:
+                pending.extend(reversed(domain.cut(request)))
     return boxes
+
+
+def _uneven(plan: Any, domain: Domain, entries: Sequence[tuple[Root, Node, Index]]) -> CutVariable | None:
+    """Return where to cut a short loop of mathematical functions so that every part fills whole vectors.
+
+    Its rest would be computed one by one; inside of a loop of thousands of steps that is most of the time.
+    """
+    if any(root.reduction is not None or root.ordered for root, _, _ in entries):
+        return None
+    nodes = nodes_of([node for _, node, _ in entries])
+    if not any(node.op == "step" and scalars.cost_of(node.data[0]) >= 10 for node in nodes):
+        return None
+    box = Box(domain, list(entries))
+    loops = Plan(box, plan.layouts)
+    if len(loops.loops) != 1 or loops.merged or loops.unrolled:
+        return None
+    v = loops.loops[0]
+    n = domain.extents[v]
+    width = 64 // max(root.kind.bits // 8 for root, _, _ in entries)
+    if n >= LONG or n < 3:
+        return None
+    part = width
+    while part > n:
+        part //= 2
+    whole = n // part * part
+    return CutVariable(v, whole) if whole != n else None
 
 
 # ---------------------------------------------------------------- looking at accesses
@@ -240,7 +273,33 @@ class Kernel:
         self.layouts = layouts
         self.boxes = boxes
         self.plans = [Plan(box, layouts) for box in boxes]
+        self.parallel = self._may_be_split()
         self.pointers: list[int] = self._pointers()
+
+    def _may_be_split(self) -> bool:
+        """Whether the outermost loop's steps are independent of each other, and enough work for several threads."""
+        if len(self.boxes) != 1 or not self.plans[0].loops:
+            return False
+        box, plan = self.boxes[0], self.plans[0]
+        outer = plan.loops[0]
+        for (root, _, _), reduced in zip(box.entries, box.reduced, strict=True):
+            if root.ordered or root.scatter or outer in reduced or any(v in reduced for v in plan.merged):
+                return False
+        return plan.extents[outer] >= (64 if len(plan.loops) > 1 else 4 * BLOCK) and self.nanoseconds() > PARALLEL
+
+    def nanoseconds(self) -> float:
+        """Return roughly how long the loops take on one thread."""
+        total = 0.0
+        for box, plan in zip(self.boxes, self.plans, strict=True):
+            steps = 1.0
+            for n in plan.extents.values():
+                steps *= n
+            nodes = nodes_of([node for _, node, _ in box.entries])
+            work = sum(scalars.cost_of(node.data[0]) for node in nodes if node.op == "step")
+            memory = sum(node.kind.itemsize for node in nodes if node.op == "load" and node.data[1].terms)
+            memory += sum(root.kind.itemsize for root, _, _ in box.entries if root.reduction is None)
+            total += steps * (work / 25 + memory / 20)
+        return total
 
     def needs_start(self, roots: Sequence[Root]) -> set[int]:
         """Return the values that must hold their reduction's neutral element before the loops run."""
@@ -276,18 +335,50 @@ class Kernel:
                     note(node.data[1])
         return list(used)
 
-    def write(self, attributes: str, kinds: dict[int, Kind], started: set[int]) -> None:
+    def write(self, attributes: str, kinds: dict[int, Kind], started: set[int], *, in_loop: bool = False) -> None:
         """Write the function. Roots in `started` have been given a starting value in memory."""
         code = self.code
-        params = ", ".join(f"ptr noalias %b{_tag(v)}" for v in self.pointers)
+        names = [f"%b{_tag(v)}" for v in self.pointers]
+        params = ", ".join(f"ptr noalias {name}" for name in names)
+        if self.parallel:
+            params += ", i64 %low, i64 %high"
+            self._write_splittable(names)
         code.rows.append(f"define internal void @{self.name}({params}) {attributes} {{")
         code.label("entry")
         code.push()
         for box, plan in zip(self.boxes, self.plans, strict=True):
-            _Writer(code, box, plan, self.layouts, kinds, started).write()
+            _Writer(code, box, plan, self.layouts, kinds, started, in_loop, self.parallel).write()
         code.row("ret void")
         code.pop()
         code.rows.append("}")
+
+
+    def _write_splittable(self, names: Sequence[str]) -> None:
+        """Write the function that the threads call: it takes its arguments out of a table."""
+        rows = [f"define internal void @{self.name}_part(ptr %table, i64 %low, i64 %high) {{"]
+        for i, name in enumerate(names):
+            rows.append(f"  %p{i} = getelementptr ptr, ptr %table, i64 {i}")
+            rows.append(f"  {name} = load ptr, ptr %p{i}")
+        arguments = ", ".join(f"ptr {name}" for name in names)
+        rows.append(f"  call void @{self.name}({arguments}, i64 %low, i64 %high)")
+        rows += ["  ret void", "}"]
+        self.code.rows.extend(rows)
+
+    def write_call(self, code: Code, pointer: dict[int, str]) -> None:
+        """Write the call, over all threads where the nest is large."""
+        arguments = [pointer[v] for v in self.pointers]
+        if not self.parallel:
+            code.row(f"call void @{self.name}({', '.join(f'ptr {a}' for a in arguments)})")
+            return
+        code.declares["wengert_parallel"] = "declare void @wengert_parallel(ptr, ptr, i64)"
+        table = code.let(f"alloca [{len(arguments)} x ptr], align 8")
+        for i, argument in enumerate(arguments):
+            code.row(f"store ptr {argument}, ptr {code.let(f'getelementptr ptr, ptr {table}, i64 {i}')}")
+        plan = self.plans[0]
+        steps = plan.extents[plan.loops[0]]
+        if len(plan.loops) == 1:
+            steps = -(-steps // BLOCK)
+        code.row(f"call void @wengert_parallel(ptr @{self.name}_part, ptr {table}, i64 {steps})")
 
 
 def _tag(value: int) -> str:
@@ -304,8 +395,17 @@ def level_of(plan: Plan, reduced: frozenset[int]) -> int:
 
 class _Writer:
     def __init__(
-        self, code: Code, box: Box, plan: Plan, layouts: dict[int, Layout], kinds: dict[int, Kind], started: set[int]
+        self,
+        code: Code,
+        box: Box,
+        plan: Plan,
+        layouts: dict[int, Layout],
+        kinds: dict[int, Kind],
+        started: set[int],
+        in_loop: bool,
+        parallel: bool,
     ) -> None:
+        self.parallel = parallel
         self.code = code
         self.box = box
         self.plan = plan
@@ -318,7 +418,7 @@ class _Writer:
         steps = 1
         for n in plan.extents.values():
             steps *= n
-        self.hint = "" if steps > SMALL else f", !llvm.loop {code.scalar_loop()}"
+        self.hint = "" if steps > SMALL or in_loop else f", !llvm.loop {code.scalar_loop()}"
 
     def write(self) -> None:
         self._loops(0, {})
@@ -355,11 +455,31 @@ class _Writer:
         return self._combinations([v for v in self.plan.unrolled if v not in self.box.reduced[i]])
 
     def _loop(self, level: int, sums: dict[tuple[int, int], Value]) -> dict[tuple[int, int], Value]:
-        code = self.code
-        v = self.plan.loops[level]
+        code, loops = self.code, self.plan.loops
+        v = loops[level]
         n = self.plan.extents[v]
         head, done = code.fresh("head"), code.fresh("done")
         before = code.fresh("enter")
+        low, high = "0", str(n)
+        block: tuple[str, str, str, str] | None = None
+        if self.parallel and level == 0 and len(loops) > 1:
+            low, high = "%low", "%high"
+        elif self.parallel and level == 0:
+            # Blocks of constant length, of which LLVM knows that no address wraps around. The last one begins early enough
+            # to be whole: what two threads compute is the same.
+            block = tuple(code.fresh(x) for x in ("blocks", "block", "nextblock", "allblocks"))  # type: ignore[assignment]
+            assert block is not None
+            outside = code.fresh("outside")
+            code.row(f"br label %{outside}")
+            code.label(outside)
+            code.row(f"br label %{block[0]}")
+            code.label(block[0])
+            code.row(f"%{block[1]} = phi i64 [ %low, %{outside} ], [ %{block[2]}, %{block[0]}.end ]")
+            code.push()
+            code.declares["llvm.umin.i64"] = "declare i64 @llvm.umin.i64(i64, i64)"
+            begin = code.let(f"mul nuw nsw i64 %{block[1]}, {BLOCK}")
+            begin = code.let(f"call i64 @llvm.umin.i64(i64 {begin}, i64 {n - BLOCK})")
+            high = str(BLOCK)
         code.row(f"br label %{before}")
         code.label(before)
         code.row(f"br label %{head}")
@@ -378,21 +498,31 @@ class _Writer:
             inner[key] = Value(value.kind, *names)
         code.push()
         self.registers[v] = register
+        if block is not None:
+            self.registers[v] = code.let(f"add nuw nsw i64 {begin}, {register}")
         result = self._loops(level + 1, inner)
         code.pop()
         latch = code.fresh("latch")
         code.row(f"br label %{latch}")
         code.label(latch)
         code.row(f"{following} = add nuw nsw i64 {register}, 1")
-        more = code.let(f"icmp ult i64 {following}, {n}")
+        more = code.let(f"icmp ult i64 {following}, {high}")
         code.row(f"br i1 {more}, label %{head}, label %{done}{self.hint}")
         code.label(done)
-        rows = [f"  {register} = phi i64 [ 0, %{before} ], [ {following}, %{latch} ]"]
+        rows = [f"  {register} = phi i64 [ {low}, %{before} ], [ {following}, %{latch} ]"]
         ends = [part for key in sums for part in ((result[key].re, result[key].im) if result[key].im else (result[key].re,))]
         for (name, kind, start, _), end in zip(phis, ends, strict=True):
             rows.append(f"  {name} = phi {kind} [ {start}, %{before} ], [ {end}, %{latch} ]")
         code.rows[place:place] = rows
         del self.registers[v]
+        if block is not None:
+            code.pop()
+            code.row(f"br label %{block[0]}.end")
+            code.label(f"{block[0]}.end")
+            code.row(f"%{block[2]} = add nuw nsw i64 %{block[1]}, 1")
+            more = code.let(f"icmp ult i64 %{block[2]}, %high")
+            code.row(f"br i1 {more}, label %{block[0]}, label %{block[3]}")
+            code.label(block[3])
         return result
 
     # ------------------------------------------------------------ bodies

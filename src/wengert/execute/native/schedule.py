@@ -51,9 +51,14 @@ class Schedule:
         Layouts of inputs and captures by number.
     constants : dict
         Scalars that are literals.
+    in_loop : bool
+        Whether the whole runs very often in a row: short loops are then worth vector code.
     """
 
-    def __init__(self, program: Program, leaves: dict[int, Layout], constants: dict[int, Any]) -> None:
+    def __init__(
+        self, program: Program, leaves: dict[int, Layout], constants: dict[int, Any], *, in_loop: bool = False
+    ) -> None:
+        self.in_loop = in_loop
         self.program = program
         self.constants = constants
         self.first = len(program.inputs) + len(program.captures)
@@ -160,6 +165,9 @@ class Schedule:
                     contexts[a] |= here
                 elif v in stored and step.primitive.name in scalars.REDUCTIONS:
                     contexts[a] |= here
+                elif v in stored and step.primitive.name in JOINS and a in self.kinds:
+                    # each piece is a nest of its own over the piece's own domain
+                    contexts[a] |= {(levels[v], program.slot(a).shape, ())}
                 else:
                     contexts[a] |= {(level, shape, (*path, v)) for level, shape, path in here}
         return stored
