@@ -105,7 +105,7 @@ def measure(work: Work, rounds: int = 3) -> dict[str, dict[str, object]]:
     figures: dict[str, list[dict[str, object]]] = {}
     for _ in range(rounds):
         for system, source in work.sources.items():
-            python = sys.executable if system in ("wengert", "numpy") else PEERS
+            python = sys.executable if system.split()[0] in ("wengert", "numpy") else PEERS
             if not python:
                 figures.setdefault(system, []).append({"error": "WENGERT_PEERS is not set"})
                 continue
@@ -163,7 +163,7 @@ def table(works: list[Work], rounds: int = 3) -> str:
                 cells.append(show(seconds) + ("" if figure.get("agrees", True) else " (differs!)"))
                 if system == "numpy":
                     control[system] = seconds
-                elif system != "wengert" and figure.get("agrees", True):
+                elif not system.startswith("wengert") and figure.get("agrees", True):
                     peers[system] = seconds
         notes = []
         if "median" in own:

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from .derivatives.dense import jacobian as jacobian
     from .derivatives.dense import jacrev as jacrev
     from .derivatives.dense import value_and_jacobian as value_and_jacobian
+    from .derivatives.explain import explain as explain
+    from .derivatives.export import export as export
     from .derivatives.gradient import grad as grad
     from .derivatives.gradient import jvp as jvp
     from .derivatives.gradient import value_and_grad as value_and_grad
@@ -53,6 +55,8 @@ if TYPE_CHECKING:
     from .derivatives.vmap import vmap as vmap
     from .sparse.operators import hessian_operator as hessian_operator
     from .sparse.operators import jacobian_operator as jacobian_operator
+    from .execute.native.threads import get_num_threads as get_num_threads
+    from .execute.native.threads import set_num_threads as set_num_threads
     from .sparse.parts import batch_jacobian as batch_jacobian
     from .sparse.parts import block_jacobian as block_jacobian
     from .sparse.parts import jacobian_diagonal as jacobian_diagonal
@@ -78,6 +82,9 @@ _HOMES: dict[str, tuple[str, ...]] = {
     "derivatives.dense": ("jacfwd", "jacobian", "jacrev", "value_and_jacobian"),
     "derivatives.gradient": ("grad", "jvp", "value_and_grad", "vjp"),
     "derivatives.hessian": ("hessian", "hessian_diag", "laplacian", "value_grad_and_hessian"),
+    "derivatives.explain": ("explain",),
+    "derivatives.export": ("export",),
+    "execute.native.threads": ("get_num_threads", "set_num_threads"),
     "derivatives.jit": ("jit",),
     "derivatives.products": ("gauss_newton_product", "hvp", "linear_transpose", "linearize", "vhp"),
     "derivatives.vmap": ("vmap",),

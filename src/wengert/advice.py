@@ -62,11 +62,16 @@ def scipy_caller() -> str | None:
     while frame is not None:
         module = frame.f_globals.get("__name__", "")
         if module.startswith("scipy."):
+            method = frame.f_code.co_name
             folders = module.split(".")[1:]
+            if folders[0].startswith("_"):  # a wrapper that many functions share
+                wrapped = frame.f_locals.get("f")
+                folders = getattr(wrapped, "__module__", module).split(".")[1:] or [""]
+                method = getattr(wrapped, "__name__", method)
             folder = "sparse.linalg" if folders[:2] == ["sparse", "linalg"] else folders[0]
             me = frame.f_locals.get("self")
             me = getattr(me, "dist", me)
-            kind, method = "", frame.f_code.co_name
+            kind = ""
             public = sys.modules.get(f"scipy.{folder}")
             if folder == "stats" and me is not None:
                 name = getattr(me, "name", "")  # a frozen distribution holds a copy of the public one

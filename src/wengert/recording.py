@@ -19,6 +19,8 @@ from typing import Any
 
 import numpy as np
 
+from .keeping import Keeper
+
 next_sequence = itertools.count(1).__next__
 
 
@@ -46,6 +48,8 @@ class Recorder:
     guards, foreign : list or None
         If lists (`jit` records), what Python looked at: tensors, and how; and tensors that are operands without being
         recorded: constants, or values of an enclosing scope.
+    keeper
+        Keeps what lines need of plain arrays, which their owner may write to.
     outer
         What was recording before, and will be again.
     """
@@ -53,6 +57,7 @@ class Recorder:
     __slots__ = (
         "foreign",
         "guards",
+        "keeper",
         "nested",
         "outer",
         "readers",
@@ -78,6 +83,7 @@ class Recorder:
         self.guards: list[tuple[Traced, str]] | None = None
         self.foreign: list[Traced] | None = None
         self.record_all = False
+        self.keeper = Keeper()
         self.outer = outer
 
     def close(self) -> None:
@@ -88,6 +94,11 @@ class Recorder:
         self.watched = {}
         self.windows = []
         self.readers = []
+        self.keeper = Keeper()
+
+    def keep(self, array: np.ndarray) -> np.ndarray:
+        """Return what a line may keep of a plain array, so that a later write to it does no harm."""
+        return self.keeper.keep(array) if self is not AMBIENT else array.copy()
 
     def find(self, tensor: Traced) -> Line | None:
         """Return the live line of a watched tensor whose own line belongs to another recorder."""
@@ -203,8 +214,12 @@ def open_window(sessions: Sequence[Session] = ()) -> tuple[Recorder, list[Sessio
     return recorder, mine
 
 
-def close_window(recorder: Recorder, sessions: Sequence[Session]) -> None:
-    """End a window's part in a recording. Windows may close in any order; the last one ends the recording."""
+def close_window(recorder: Recorder, sessions: Sequence[Session], check: bool = False) -> None:
+    """End a window's part in a recording. Windows may close in any order; the last one ends the recording.
+
+    With `check`, raise AssignmentError if a large plain array was written to after its use.
+    """
+    keeper = recorder.keeper
     for session in sessions:
         session.windows -= 1
     stack = recorder.sessions
@@ -213,6 +228,8 @@ def close_window(recorder: Recorder, sessions: Sequence[Session]) -> None:
     recorder.nested = len(stack) > 1
     if not stack:
         recorder.close()
+    if check and not stack and keeper.known:
+        keeper.check()
         if current() is recorder:
             set_current(recorder.outer)
 
@@ -380,6 +397,7 @@ def is_guarded(tensor: Traced) -> bool:
 NO_PARAMS: dict[str, Any] = {}
 DISCRETE = (False,)  # what is kept of a line that has nothing to differentiate
 new: Any = object.__new__
+_NDARRAY = np.ndarray
 
 
 def apply(
@@ -445,6 +463,9 @@ def apply(
     drop, keep_out = kept
     for i in drop:
         values[i] = None
+    for i, arg in enumerate(args):
+        if arg.__class__ is _NDARRAY:
+            values[i] = recorder.keep(arg)  # type: ignore[union-attr]
     if type(out) is tuple:
         shape: Any = tuple(part.shape for part in out)
         dtype: Any = tuple(part.dtype for part in out)
@@ -545,6 +566,10 @@ def apply2(primitive: Any, x: Any, y: Any) -> Any:
         kept = primitive.kept2[mask] or primitive.what_is_kept2(mask)
         if kept is not DISCRETE:
             keep_a, keep_b, keep_out = kept
+            if a is x and a.__class__ is _NDARRAY:
+                a = recorder.keep(a)  # type: ignore[union-attr]
+            elif b is y and b.__class__ is _NDARRAY:
+                b = recorder.keep(b)  # type: ignore[union-attr]
             tensor._line = Line(
                 primitive,
                 (line_x, line_y),

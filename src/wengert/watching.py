@@ -135,9 +135,12 @@ class Watcher:
 
     def __exit__(self, *exception: Any) -> None:
         """Stop recording; what was recorded stays."""
+        keeper = self._recorder.keeper if self._recorder is not None else None
         if self.recording:
             self._stop()
         unmask(exception[1])
+        if exception[1] is None and keeper is not None:
+            keeper.check()
 
     def _let_go(self) -> bool:
         """Give up what is held; return whether nobody else can need the lines, so that they may be released."""

@@ -113,9 +113,28 @@ def test_no_false_alarm(block):
         assert report.ok, f"seed {seed}\n{function}\n{report}"
 
 
+# Functions that a longer search found something with, and what that was.
+FOUND = {
+    66: "sparse: intermediates without elements",
+    730: "sparse: a concatenation of stacked numbers missed entries of the pattern",
+    822: "sparse: a part of a buffer after a running sum over one element",
+    2148: "sparse: terms that became equal were dropped instead of added",
+    2908: "sparse: terms that became equal were dropped instead of added",
+    4226: "the check took rounding of a derivative that is zero for an error",
+    4852: "the check took rounding of a derivative that is zero for an error",
+}
+
+
+@pytest.mark.parametrize("seed", FOUND, ids=[f"{seed}, {what}" for seed, what in FOUND.items()])
+def test_what_a_search_found_stays_right(seed):
+    function, args = seeded(seed)
+    report = check_derivatives(function, *args)
+    assert report.ok, f"{function}\n{report}"
+
+
 @pytest.mark.slow
 def test_no_false_alarm_on_many():
-    for seed in range(5000):
+    for seed in range(2000):
         function, args = seeded(10_000 + seed, length=12)
         report = check_derivatives(function, *args, seed=seed)
         assert report.ok, f"seed {seed}\n{function}\n{report}"

@@ -71,7 +71,9 @@ def check(
         seed_structure = kind(*cotangents) if hasattr(kind, "_fields") else kind(cotangents)
     found = pullback(seed_structure)
     left, right = inner(cotangents, tangents), inner(found, directions)
-    assert abs(left - right) <= 1e-10 * max(1.0, abs(left), np.sqrt(inner(found, found) * inner(directions, directions)))
+    assert abs(left - right) <= 1e-10 * max(
+        1.0, abs(left), np.sqrt(inner(found, found) * inner(directions, directions))
+    )
 
     check_batch(function, args, found, values, cotangents)
     check_shapes(function, args, values)

@@ -118,7 +118,9 @@ SPECTRAL = {
         Sample((_normal(3), VALUES[::-1].copy()), {"strict": True}, reference=lambda x, values: x),
         Sample((_normal(2, 3), VALUES[::-1].copy()), {"strict": False}),
     ],
-    "svd": [Sample((_normal(4, 2),), {"full": False}, reference=lambda a: tuple(np.linalg.svd(a, full_matrices=False)))],
+    "svd": [
+        Sample((_normal(4, 2),), {"full": False}, reference=lambda a: tuple(np.linalg.svd(a, full_matrices=False)))
+    ],
     "eig": [
         Sample(
             (np.array([[2.0, 1.0], [0.3, 1.0]]),),

@@ -39,8 +39,10 @@ def test_first_derivative(name, call, exact, points, units):
 COARSE = ("kolmogorov", "hyperu", "kerp", "keip", "ker", "kei", "huber", "itairy", "owens_t/h")
 
 
-@pytest.mark.parametrize(("name", "call", "points"), [(row[0], row[1], row[3]) for row in TABLE if not row[0].startswith(COARSE)],
-                         ids=[row[0] for row in TABLE if not row[0].startswith(COARSE)])  # fmt: skip
+SMOOTH = [(row[0], row[1], row[3]) for row in TABLE if not row[0].startswith(COARSE)]
+
+
+@pytest.mark.parametrize(("name", "call", "points"), SMOOTH, ids=[row[0] for row in SMOOTH])
 def test_second_derivative_is_that_of_the_first(name, call, points):
     x = np.array([p for p in points if 0.02 < abs(p) < 8]) * 0.99
     first = wg.grad(lambda x: np.sum(call(x)))

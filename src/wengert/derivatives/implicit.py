@@ -57,6 +57,7 @@ class Equation:
 
     def __init__(self, function: Callable[..., Any], slots: Sequence[Slot], structure: tree.Tree, name: str) -> None:
         self.count = len(slots)
+        self.outputs = tree.flatten(0)[1]  # what the function returns; known for sure once it has run
         try:
             program, self.outputs = trace_body(function, structure, slots, name)
         except AbstractValue:

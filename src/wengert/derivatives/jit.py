@@ -25,6 +25,7 @@ from ..execute.native.ir import kind_of
 from ..execute.native.wrapper import Result, argument_of, chain
 from ..recording import AMBIENT, Traced, current, wrap
 from ..tensor import Tensor
+from .jit_batch import is_batch_jacobian, record_batch_jacobian
 from .jit_record import CannotCompile, Path, record
 from .jit_sparse import is_sparse, record_sparse
 
@@ -104,7 +105,7 @@ class State:
         if any(tensor._data is not seen for tensor, seen in path.tensors):
             return MISS
         extra = [np.asarray(variable._data) for variable in path.variables]
-        found = compiled(*data, *extra)
+        found = compiled.direct(*data, *extra)
         if found is MISS:
             return MISS
         return _rebuild(path, found)
@@ -141,7 +142,7 @@ class State:
 
         strong = [_strong(value) for value in data]
         try:
-            path = (record_sparse if is_sparse(self.function) else record)(self.function, rebuild, strong)
+            path = _recorder_for(self.function)(self.function, rebuild, strong)
         except CannotCompile as problem:
             variant.eager = True
             return self._eagerly(leaves, structure, str(problem))
@@ -165,7 +166,7 @@ class State:
             variant.eager = True
             self._notice(f"compilation failed ({type(problem).__name__}: {problem})")
             return path.value
-        variant.paths.insert(0, (path, compiled.direct))
+        variant.paths.insert(0, (path, compiled))
         if len(dynamic) == len(leaves):
             self._install(path, compiled, structure)
         return path.value
@@ -198,6 +199,12 @@ class State:
         owner._context = context
         fastcall.set_pointer(owner, _POINTER, context.kept[1].addresses["vectorcall"])
         self.fronts += 1
+
+
+def _recorder_for(function: Any) -> Any:
+    if is_sparse(function):
+        return record_sparse
+    return record_batch_jacobian if is_batch_jacobian(function) else record
 
 
 def _recording() -> bool:

@@ -45,7 +45,7 @@ class Window:
         return self
 
     def __exit__(self, *exception: Any) -> None:
-        close_window(self.recorder, self.sessions)
+        close_window(self.recorder, self.sessions, check=exception[1] is None)
         unmask(exception[1])
 
 

@@ -17,7 +17,7 @@ from .. import tree
 from ..errors import ArgumentError, ShapeError, StructureError
 from ..execute.control import pack
 from ..primitives.structural import pick
-from ..recording import Line, Traced
+from ..recording import Line, Traced, apply
 from ..transforms.derive import is_inexact
 from ..transforms.forward import fit_tangent
 from ..transforms.reverse import arguments_of
@@ -27,12 +27,18 @@ from .taylor_rules import RULES, WITH_PRIMITIVE, Series, known, scaled
 
 
 def push_series(
-    lines: Sequence[Line], seeds: dict[Line, Series], order: int, wrapper: type | None = None
+    lines: Sequence[Line],
+    seeds: dict[Line, Series],
+    order: int,
+    wrapper: type | None = None,
+    memo: dict[Any, Any] | None = None,
 ) -> dict[Line, Any]:
     """Return the coefficients of t, ..., t^order of every line that varies; those of several results are nested.
 
-    `lines` are those between sources and targets in order of recording; `seeds` has a list per source line.
+    `lines` are those between sources and targets in order of recording; `seeds` has a list per source line. `memo` holds
+    what was found for primitives without a rule: their derivatives of all orders meet the same functions again.
     """
+    memo = {} if memo is None else memo
     found: dict[Line, Any] = dict(seeds)
     with np.errstate(all="ignore"):
         for line in lines:
@@ -48,13 +54,15 @@ def push_series(
                 continue
             else:
                 out, args = arguments_of(line, wrapper)
-                series = _apply(primitive, order, out, args, incoming, line)
+                series = _apply(primitive, order, out, args, incoming, line, memo)
             if series is not None:
                 found[line] = series
     return found
 
 
-def _apply(primitive: Any, order: int, out: Any, args: list[Any], incoming: list[Any], line: Line) -> Any:
+def _apply(
+    primitive: Any, order: int, out: Any, args: list[Any], incoming: list[Any], line: Line, memo: dict[Any, Any]
+) -> Any:
     params = line.params
     if _is_linear(primitive, incoming):
         results: list[Any] = []
@@ -69,7 +77,14 @@ def _apply(primitive: Any, order: int, out: Any, args: list[Any], incoming: list
         return CONTROL[primitive.name](push_series, order, args, incoming, params)
     given = RULES.get(primitive.name)
     if given is None:
-        return _fitted(_by_jvp(primitive, order, out, args, incoming, params), line)
+        key = (primitive, order, tuple(map(_identity, args)), tuple(map(_identities, incoming)), repr(params))
+        if key not in memo:
+            if getattr(primitive, "formula", None) is not None:
+                found = _by_formula(primitive, order, args, incoming, memo)
+            else:
+                found = _by_jvp(primitive, order, out, args, incoming, line, memo)
+            memo[key] = (found, args, incoming)  # the arguments stay alive, so that no other object gets their id
+        return _fitted(memo[key][0], line)
     if primitive.name in WITH_PRIMITIVE:
         return _fitted(given(order, out, args, incoming, primitive=primitive, **params), line)
     return _fitted(given(order, out, args, incoming, **params), line)
@@ -94,18 +109,61 @@ def _fitted(results: Any, line: Line) -> Any:
     return None if all(part is None for part in fitted) else fitted
 
 
-def _by_jvp(primitive: Any, order: int, out: Any, args: list[Any], incoming: list[Any], params: Any) -> list[Any]:
+def _identity(value: Any) -> Any:
+    if isinstance(value, np.ndarray | np.generic | int | float | complex) and np.size(value) == 1:
+        array = np.asarray(value)
+        return array.shape, array.dtype.str, array.tobytes()
+    return id(value)
+
+
+def _identities(series: Any) -> Any:
+    return None if series is None else tuple(map(id, series))
+
+
+def _by_formula(primitive: Any, order: int, args: list[Any], incoming: list[Any], memo: dict[Any, Any]) -> list[Any]:
+    """Coefficients of a primitive that is written with others, through these."""
+    varying = [i for i, series in enumerate(incoming) if series is not None]
+
+    def inline(*values: Any) -> Any:
+        filled = list(args)
+        for i, value in zip(varying, values, strict=True):
+            filled[i] = value
+        return primitive.formula(*filled)
+
+    recorded = Recorded(inline, [args[i] for i in varying], {}, range(len(varying)), name=primitive.name)
+    seeds = {line: incoming[i] for line, i in zip(recorded.inputs, varying, strict=True)}
+    found = push_series(recorded.lines, seeds, order, recorded.wrapper, memo)
+    out = recorded.outputs[0]
+    line = out._line if isinstance(out, Traced) else None
+    series = found.get(line) if line is not None else None
+    return [_plain(recorded, part) for part in series or [None] * order]
+
+
+def _by_jvp(
+    primitive: Any,
+    order: int,
+    out: Any,
+    args: list[Any],
+    incoming: list[Any],
+    line: Line,
+    memo: dict[Any, Any],
+) -> list[Any]:
     """Coefficients of y from those of y' = jvp(x, x')."""
+    params = line.params
     varying = [i for i, series in enumerate(incoming) if series is not None]
     read: set[Any] = set()
     for i in varying:
         read |= primitive.reads(i, len(incoming))
-    with_out = "out" in read and known(out)
-    several = isinstance(out._data if isinstance(out, Traced) else out, tuple)
-    parts = [pick(out, position=i) for i in range(_count(out))] if several and with_out else [out]
-    values = [i for i in varying if i in read and known(args[i])]
-    first = [_first(incoming[i], args[i]) for i in varying]
+    raw = out._data if isinstance(out, Traced) else out
+    several = isinstance(raw, tuple) or (raw is None and isinstance(line.dtype, tuple))
+    # The result is read: either it is made again inside, from the arguments, and meets the memo there; or, where an
+    # argument was not kept, its own coefficients go in as they are found, order by order.
+    again = "out" in read and all(known(args[i]) for i in varying)
+    with_out = "out" in read and not again
+    parts = [pick(out, position=i) for i in range(len(line.dtype))] if several and with_out else [out]
     moving = [i for i, part in enumerate(parts) if is_inexact(part)] if with_out else []
+    values = [i for i in varying if again or (i in read and known(args[i]))]
+    first = [_first(incoming[i]) for i in varying]
     given = [*first, *(args[i] for i in values), *(parts[i] for i in moving)]
 
     def slope(*inputs: Any) -> list[Any]:
@@ -115,19 +173,20 @@ def _by_jvp(primitive: Any, order: int, out: Any, args: list[Any], incoming: lis
         inner = list(args)
         for i, value in zip(values, inputs[len(varying) :], strict=False):
             inner[i] = value
-        y = list(parts)
-        for i, value in zip(moving, inputs[len(varying) + len(values) :], strict=True):
-            y[i] = value
-        result = primitive.jvp(tangents, (pack(*y) if several else y[0]) if with_out else out, *inner, **params)
-        if isinstance(result, tuple | list) or hasattr(result, "rules"):
-            count = _count(out)
-            return [result[i] for i in range(count)]
-        return [result]
+        if again:
+            result = apply(primitive, inner, params, computed=raw)
+        else:
+            filled = list(parts)
+            for i, value in zip(moving, inputs[len(varying) + len(values) :], strict=True):
+                filled[i] = value
+            result = pack(*filled) if several and with_out else filled[0]
+        pushed = primitive.jvp(tangents, result, *inner, **params)
+        return [pushed[i] for i in range(len(line.dtype))] if several else [pushed]
 
     recorded = Recorded(_Flat(slope), given, {}, range(len(given)), name=primitive.name)
-    results: list[list[Any]] = []  # per order, then per result
 
-    def seeds_for(count: int) -> dict[Line, Series]:
+    def pushed_to(count: int, results: Sequence[Any]) -> dict[Line, Any]:
+        """Return the coefficients of the slope up to `count`, from those of the arguments (and results)."""
         seeds: dict[Line, Series] = {}
         for position, i in enumerate(varying):
             seeds[recorded.inputs[position]] = [
@@ -136,38 +195,27 @@ def _by_jvp(primitive: Any, order: int, out: Any, args: list[Any], incoming: lis
         for position, i in enumerate(values):
             seeds[recorded.inputs[len(varying) + position]] = list(incoming[i][:count])
         for position, i in enumerate(moving):
-            line = recorded.inputs[len(varying) + len(values) + position]
-            seeds[line] = [results[k][i] for k in range(count)]
-        return {line: s for line, s in seeds.items() if any(c is not None for c in s)}
+            seeds[recorded.inputs[len(varying) + len(values) + position]] = [results[k][i] for k in range(count)]
+        seeds = {source: s for source, s in seeds.items() if any(c is not None for c in s)}
+        return push_series(recorded.lines, seeds, count, recorded.wrapper, memo)
 
-    def outputs(count: int) -> list[Any]:
-        """Coefficient `count` of every result of the slope."""
-        if count == 0:
-            return [None if out is None else out for out in recorded.outputs]
-        found = push_series(recorded.lines, seeds_for(count), count, recorded.wrapper)
-        return [
-            found[o._line][count - 1] if isinstance(o, Traced) and o._line is not None and o._line in found else None
-            for o in recorded.outputs
-        ]
+    def coefficient(found: dict[Line, Any], k: int) -> list[Any]:
+        """Return coefficient k of the slope, for every result."""
+        if k == 0:
+            return list(recorded.outputs)
+        lines = [o._line if isinstance(o, Traced) else None for o in recorded.outputs]
+        return [found[x][k - 1] if x is not None and x in found else None for x in lines]
 
+    results: list[list[Any]] = []
     if with_out:
         for k in range(order):
-            results.append([scaled(part, 1 / (k + 1)) for part in outputs(k)])
+            found = pushed_to(k, results) if k else {}
+            results.append([scaled(part, 1 / (k + 1)) for part in coefficient(found, k)])
     else:
-        results.append(list(outputs(0)))
-        if order > 1:
-            found = push_series(recorded.lines, seeds_for(order - 1), order - 1, recorded.wrapper)
-            for k in range(1, order):
-                results.append(
-                    [
-                        scaled(found[o._line][k - 1], 1 / (k + 1))
-                        if isinstance(o, Traced) and o._line is not None and o._line in found
-                        else None
-                        for o in recorded.outputs
-                    ]
-                )
-    unwrapped = [[_plain(recorded, part) for part in parts] for parts in results]
-    return [tuple(parts) for parts in unwrapped] if several else [parts[0] for parts in unwrapped]
+        found = pushed_to(order - 1, ()) if order > 1 else {}
+        results = [[scaled(part, 1 / (k + 1)) for part in coefficient(found, k)] for k in range(order)]
+    finished = [[_plain(recorded, part) for part in row] for row in results]
+    return [tuple(row) for row in finished] if several else [row[0] for row in finished]
 
 
 class _Flat:
@@ -186,17 +234,12 @@ def _plain(recorded: Recorded, value: Any) -> Any:
     return None if value is None else recorded.finish(value)
 
 
-def _first(series: Series, like: Any) -> Any:
+def _first(series: Series) -> Any:
     """Return the first coefficient as a value; zeros where it is exactly zero."""
     if series[0] is not None:
         return series[0]
     some = next(c for c in series if c is not None)
     return np.zeros(some.shape, some.dtype)
-
-
-def _count(out: Any) -> int:
-    data = out._data if isinstance(out, Traced) else out
-    return len(data) if data is not None else len(out._line.dtype)
 
 
 # ---------------------------------------------------------------- public

@@ -344,6 +344,34 @@ def _arctanh(order: int, _out: Any, args: Any, series: Any) -> Series:
     return _quotient_integral(order, x, w)
 
 
+def _two(order: int, args: Any, series: Any) -> tuple[list[Any], list[Any], list[Any]]:
+    """Return both arguments in full, and the coefficients of the sum of their squares (the value is left out)."""
+    x, y = (_full(value, s, order) for value, s in zip(args, series, strict=True))
+    squares = [plus(convolve(x, x, k, 0, k), convolve(y, y, k, 0, k)) for k in range(1, order + 1)]
+    return x, y, [None, *squares]
+
+
+@rule("hypot")
+def _hypot(order: int, out: Any, args: Any, series: Any) -> Series:
+    squares = _two(order, args, series)[2]
+    value = out if known(out) else np.hypot(*args)
+    return _sqrt(order, value, (None,), (squares[1:],))
+
+
+@rule("arctan2")
+def _arctan2(order: int, _out: Any, args: Any, series: Any) -> Series:
+    # h' (x^2 + y^2) = x y' - y x', for h = arctan2(y, x)
+    y, x, squares = _two(order, args, series)
+    radius = np.hypot(*args)
+    h: list[Any] = [None]
+    for k in range(1, order + 1):
+        total = plus(weighted(y, x, k), minus(weighted(x, y, k)))
+        for j in range(1, k):
+            total = plus(total, minus(times(scaled(h[j], j / k), squares[k - j])))
+        h.append(None if total is None else total / radius / radius)
+    return h[1:]
+
+
 @rule("special.expit")
 def _expit(order: int, out: Any, args: Any, series: Any) -> Series:
     # h' = w x' with w = h (1 - h); its first value is that of both tails.

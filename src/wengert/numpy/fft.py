@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -31,9 +30,7 @@ def direction(norm: str | None) -> str:
     try:
         return _FORWARD[norm]
     except (KeyError, TypeError):
-        raise ArgumentError(
-            f'Invalid norm value {norm}; should be "backward", "ortho" or "forward".'
-        ) from None
+        raise ArgumentError(f'Invalid norm value {norm}; should be "backward", "ortho" or "forward".') from None
 
 
 def swapped(norm: str | None) -> str:
@@ -250,7 +247,23 @@ def _frequencies(function: Any) -> Any:
 fftfreq = _frequencies(np.fft.fftfreq)
 rfftfreq = _frequencies(np.fft.rfftfreq)
 
-__all__: Sequence[str] = [
-    *("fft", "fft2", "fftfreq", "fftn", "fftshift", "hfft", "ifft", "ifft2", "ifftn", "ifftshift", "ihfft"),
-    *("irfft", "irfft2", "irfftn", "rfft", "rfft2", "rfftfreq", "rfftn"),
+__all__ = [
+    "fft",
+    "fft2",
+    "fftfreq",
+    "fftn",
+    "fftshift",
+    "hfft",
+    "ifft",
+    "ifft2",
+    "ifftn",
+    "ifftshift",
+    "ihfft",
+    "irfft",
+    "irfft2",
+    "irfftn",
+    "rfft",
+    "rfft2",
+    "rfftfreq",
+    "rfftn",
 ]

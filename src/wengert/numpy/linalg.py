@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.linalg import LinAlgError
 
 from ..errors import ShapeError, UnsupportedFunction, user_line
 from ..primitives import linalg as p
@@ -23,26 +23,36 @@ from .shaping import matrix_transpose
 
 
 class EigResult(NamedTuple):
+    """What `eig` returns, named as in NumPy."""
+
     eigenvalues: Any
     eigenvectors: Any
 
 
 class EighResult(NamedTuple):
+    """What `eigh` returns, named as in NumPy."""
+
     eigenvalues: Any
     eigenvectors: Any
 
 
 class QRResult(NamedTuple):
+    """What `qr` returns, named as in NumPy."""
+
     Q: Any
     R: Any
 
 
 class SlogdetResult(NamedTuple):
+    """What `slogdet` returns, named as in NumPy."""
+
     sign: Any
     logabsdet: Any
 
 
 class SVDResult(NamedTuple):
+    """What `svd` returns, named as in NumPy."""
+
     U: Any
     S: Any
     Vh: Any
@@ -309,9 +319,42 @@ def tied_extreme(values: Any, largest: bool) -> Any:
     return best[..., 0] + (shared - stop_gradient(shared))
 
 
-__all__: Sequence[str] = [
-    *("EigResult", "EighResult", "LinAlgError", "QRResult", "SVDResult", "SlogdetResult"),
-    *("cholesky", "cond", "cross", "det", "diagonal", "eig", "eigh", "eigvals", "eigvalsh", "inv", "lstsq", "matmul"),
-    *("matrix_norm", "matrix_power", "matrix_rank", "matrix_transpose", "multi_dot", "norm", "outer", "pinv", "qr"),
-    *("slogdet", "solve", "svd", "svdvals", "tensordot", "tensorinv", "tensorsolve", "trace", "vecdot", "vector_norm"),
+__all__ = [
+    "EigResult",
+    "EighResult",
+    "LinAlgError",
+    "QRResult",
+    "SVDResult",
+    "SlogdetResult",
+    "cholesky",
+    "cond",
+    "cross",
+    "det",
+    "diagonal",
+    "eig",
+    "eigh",
+    "eigvals",
+    "eigvalsh",
+    "inv",
+    "lstsq",
+    "matmul",
+    "matrix_norm",
+    "matrix_power",
+    "matrix_rank",
+    "matrix_transpose",
+    "multi_dot",
+    "norm",
+    "outer",
+    "pinv",
+    "qr",
+    "slogdet",
+    "solve",
+    "svd",
+    "svdvals",
+    "tensordot",
+    "tensorinv",
+    "tensorsolve",
+    "trace",
+    "vecdot",
+    "vector_norm",
 ]

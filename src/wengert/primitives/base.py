@@ -131,7 +131,6 @@ class Primitive:
         self.kept[mask, count] = result = (drop, "out" in needed)
         return result
 
-
     def what_is_kept1(self) -> Any:
         """Return the same for a single tracked argument: (keep it, keep the result)."""
         kept = self.what_is_kept(1, 1)

@@ -95,7 +95,7 @@ def _quotient(
     count = max(shape_of(gap)[-2:])
     equal = np.abs(gap) <= tolerance(count, dtype) * width
     if equal.any():
-        mine = np.eye(*gap.shape[-2:], dtype=bool) if own else np.False_
+        mine: Any = np.eye(*gap.shape[-2:]) > 0 if own else np.False_
         if strict:
             off = equal & ~mine
             if off.any():
@@ -162,7 +162,7 @@ def _spread(primitive: Any, *own: int) -> Any:
     return batch
 
 
-quotient_primitive = Primitive(
+quotient_primitive: Primitive = Primitive(
     "gap_quotient",
     _quotient,
     abstract=lambda x, gap, reference, values, **_: (
@@ -196,8 +196,8 @@ def quotient(
     own : bool
         The gaps are between values of one list, so those on the diagonal vanish by definition.
     strict : bool
-        Raise wherever a gap vanishes (off the diagonal, with `own`), whatever `x` is: in derivatives of a quotient the limit
-        is not known.
+        Raise wherever a gap vanishes (off the diagonal, with `own`), whatever `x` is: in derivatives of a
+        quotient the limit is not known.
 
     Raises
     ------
@@ -219,7 +219,7 @@ def _vanishing(x: np.ndarray, reference: np.ndarray, what: str) -> np.ndarray:
     return np.zeros_like(x)
 
 
-vanishing_primitive = Primitive(
+vanishing_primitive: Primitive = Primitive(
     "vanishing",
     _vanishing,
     abstract=lambda x, reference, what: (shape_of(x), result_dtype(x)),
@@ -276,7 +276,7 @@ def _same(x: np.ndarray, values: np.ndarray, what: str, strict: bool) -> np.ndar
     return x
 
 
-same_on_ties = Primitive(
+same_on_ties: Primitive = Primitive(
     "same_on_ties",
     _same,
     abstract=lambda x, values, what, strict: (shape_of(x), result_dtype(x)),
@@ -328,7 +328,7 @@ def _tied_vjp(ct: Any, out: Any, m: Any, values: Any, needs: Sequence[bool], ord
     return np.expand_dims(ct, -1) * eye_like(m), None
 
 
-tied_values = Primitive(
+tied_values: Primitive = Primitive(
     "tied_values",
     _tied_values,
     abstract=lambda m, values, order: (shape_of(m)[:-1], result_dtype(m if order == "any" else real_dtype(m))),
@@ -404,7 +404,7 @@ def _off_zero(x: np.ndarray, values: np.ndarray, strict: bool) -> np.ndarray:
     return np.where(zero, 0, x)
 
 
-off_zero = Primitive(
+off_zero: Primitive = Primitive(
     "off_zero",
     _off_zero,
     abstract=lambda x, values, strict: (broadcast_shape(shape_of(x), shape_of(values)), result_dtype(x)),
@@ -435,7 +435,7 @@ def _regular(v: np.ndarray, what: str) -> np.ndarray:
     return v
 
 
-regular = Primitive(
+regular: Primitive = Primitive(
     "regular",
     _regular,
     abstract=lambda v, what: (shape_of(v), result_dtype(v)),

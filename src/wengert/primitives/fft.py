@@ -25,9 +25,7 @@ def _real(x: Any) -> np.dtype:
     return np.zeros(0, _complex(x)).real.dtype
 
 
-def _transform(
-    name: str, evaluate: Any, transpose: Any, shape: Any, dtype: Any
-) -> Primitive:
+def _transform(name: str, evaluate: Any, transpose: Any, shape: Any, dtype: Any) -> Primitive:
     def shifted(params: dict[str, Any]) -> dict[str, Any]:
         return {**params, "axes": tuple(a + 1 for a in params["axes"])}
 
@@ -52,7 +50,7 @@ def _fourier(x: np.ndarray, axes: Axes, inverse: bool) -> np.ndarray:
     return np.fft.ifftn(x, axes=axes, norm="forward") if inverse else np.fft.fftn(x, axes=axes)
 
 
-fourier = _transform(
+fourier: Primitive = _transform(
     "fft",
     _fourier,
     lambda ct, x, axes, inverse: fourier(ct, axes=axes, inverse=not inverse),
@@ -86,7 +84,7 @@ def _half_transpose(ct: Any, x: Any, axes: Axes) -> Any:
     return from_half(ct * w, axes=axes, n=shape[axes[-1]])
 
 
-to_half = _transform(
+to_half: Primitive = _transform(
     "rfft",
     lambda x, axes: np.fft.rfftn(x, axes=axes),
     _half_transpose,
@@ -111,7 +109,7 @@ def _from_half(x: np.ndarray, axes: Axes, n: int) -> np.ndarray:
     return np.fft.irfftn(x, s, axes=axes, norm="forward")
 
 
-from_half = _transform("irfft", _from_half, _from_half_transpose, _doubled, _real)
+from_half: Primitive = _transform("irfft", _from_half, _from_half_transpose, _doubled, _real)
 """The real transform with positive sign of the Hermitian extension of half an axis, without a factor.
 
 `irfftn` reads all of a complex array of the right length but the imaginary parts that a Hermitian one cannot have.
@@ -167,7 +165,7 @@ def _trigonometric_transpose(ct: Any, x: Any, axes: Axes, kind: str, type: int) 
     return ct if after is None else ct * after
 
 
-trigonometric = _transform(
+trigonometric: Primitive = _transform(
     "dct_dst",
     _trigonometric,
     _trigonometric_transpose,

@@ -20,6 +20,10 @@ def _valid(n: Sequence[int], k: Sequence[int]) -> tuple[int, ...]:
     return tuple(a - b + 1 for a, b in zip(n, k, strict=True))
 
 
+def _key(*parts: tuple[Any, ...]) -> Any:
+    return (..., *(entry for part in parts for entry in part))
+
+
 def _correlated(x: np.ndarray, w: np.ndarray, ndim: int) -> np.ndarray:
     kernel = w.shape[-ndim:]
     out_shape = _valid(x.shape[-ndim:], kernel)
@@ -33,12 +37,12 @@ def _correlated(x: np.ndarray, w: np.ndarray, ndim: int) -> np.ndarray:
     if prod(kernel) <= prod(out_shape):
         for place in np.ndindex(kernel):
             window = tuple(slice(p, p + n) for p, n in zip(place, out_shape, strict=True))
-            out += x[(..., *window)] * w[(..., *place, *(None,) * ndim)]
+            out += x[_key(window)] * w[_key(place, (None,) * ndim)]
     else:
         axes = tuple(range(-ndim, 0))
         for place in np.ndindex(out_shape):
             window = tuple(slice(p, p + n) for p, n in zip(place, kernel, strict=True))
-            out[(..., *place)] = np.sum(x[(..., *window)] * w, axis=axes)
+            out[_key(place)] = np.sum(x[_key(window)] * w, axis=axes)
     return out
 
 
@@ -85,7 +89,7 @@ def _correlated_jvp(tangents: Sequence[Any], out: Any, x: Any, w: Any, ndim: int
     return second if first is None else first if second is None else first + second
 
 
-correlate = Primitive(
+correlate: Primitive = Primitive(
     "correlate",
     _correlated,
     abstract=_correlated_shape,
@@ -141,9 +145,7 @@ def _recursive_vjp(ct: Any, out: Any, a: Any, v: Any, needs: Sequence[bool]) -> 
     by_a = None
     if needs[0]:
         y = np.conjugate(out) if is_complex(out) else out
-        by_a = np.stack(
-            [-np.sum(by_v * _lagged(y, k + 1), axis=-1) for k in range(shape_of(a)[-1])], axis=-1
-        )
+        by_a = np.stack([-np.sum(by_v * _lagged(y, k + 1), axis=-1) for k in range(shape_of(a)[-1])], axis=-1)
     return by_a, by_v if needs[1] else None
 
 
@@ -157,10 +159,13 @@ def _recursive_jvp(tangents: Sequence[Any], out: Any, a: Any, v: Any) -> Any:
     return recursive(a, right)
 
 
-recursive = Primitive(
+recursive: Primitive = Primitive(
     "recursive_filter",
     _recursive,
-    abstract=lambda a, v: ((*broadcast_shape(shape_of(a)[:-1], shape_of(v)[:-1]), shape_of(v)[-1]), floating_dtype(a, v)),
+    abstract=lambda a, v: (
+        (*broadcast_shape(shape_of(a)[:-1], shape_of(v)[:-1]), shape_of(v)[-1]),
+        floating_dtype(a, v),
+    ),
     vjp=_recursive_vjp,
     jvp=_recursive_jvp,
     batch=lambda size, batched, a, v: recursive(*align(batched, (a, v))),

@@ -59,7 +59,7 @@ def _solve_jvp(tangents: Sequence[Any], out: Any, a: Any, b: Any) -> Any:
     return solve(a, right)
 
 
-solve = Primitive(
+solve: Primitive = Primitive(
     "solve",
     np.linalg.solve,
     abstract=_solved,
@@ -113,7 +113,7 @@ def _triangular_jvp(tangents: Sequence[Any], out: Any, a: Any, b: Any, lower: bo
     return triangular_solve(a, right, lower=lower, unit=unit)
 
 
-triangular_solve = Primitive(
+triangular_solve: Primitive = Primitive(
     "triangular_solve",
     _solve_triangular,
     abstract=_solved,
@@ -139,7 +139,7 @@ def _inv_vjp(ct: Any, out: Any, a: Any, needs: Sequence[bool]) -> tuple[Any, ...
     return (-h @ ct @ h,)
 
 
-inv = Primitive(
+inv: Primitive = Primitive(
     "inv",
     np.linalg.inv,
     abstract=_inverted,
@@ -169,7 +169,7 @@ def _pinv_jvp(tangents: Sequence[Any], out: Any, a: Any, rtol: float | None) -> 
     return -out @ t @ out + second - (second @ a) @ out + third - out @ (a @ third)
 
 
-pinv = Primitive(
+pinv: Primitive = Primitive(
     "pinv",
     lambda a, rtol: np.linalg.pinv(a) if rtol is None else np.linalg.pinv(a, rtol),
     abstract=lambda a, rtol: ((*shape_of(a)[:-2], shape_of(a)[-1], shape_of(a)[-2]), floating_dtype(a)),
@@ -215,7 +215,7 @@ def _least_squares_jvp(tangents: Sequence[Any], out: Any, a: Any, b: Any, rcond:
     return total
 
 
-least_squares = Primitive(
+least_squares: Primitive = Primitive(
     "lstsq",
     _least_squares,
     abstract=lambda a, b, rcond: (
@@ -323,7 +323,7 @@ def _slope_jvp(tangents: Sequence[Any], out: Any, a: Any, h: Any) -> Any:
     return second if first is None else first if second is None else first + second
 
 
-adjugate_slope = Primitive(
+adjugate_slope: Primitive = Primitive(
     "adjugate_slope",
     _adjugate_slope,
     abstract=lambda a, h: (broadcast_shape(shape_of(a), shape_of(h)), floating_dtype(a, h)),
@@ -339,7 +339,7 @@ From the singular value decomposition: with K = U^H h V the slope is V L U^H up 
 -K_ij times the product of all singular values but i and j, and on its diagonal the sums of K_kk times them.
 """
 
-adjugate = Primitive(
+adjugate: Primitive = Primitive(
     "adjugate",
     _adjugate,
     abstract=lambda a: (shape_of(a), floating_dtype(a)),
@@ -357,7 +357,7 @@ def _det_of(a: Any) -> tuple[tuple[int, ...], np.dtype]:
     return shape_of(a)[:-2], floating_dtype(a)
 
 
-det = Primitive(
+det: Primitive = Primitive(
     "det",
     np.linalg.det,
     abstract=_det_of,
@@ -394,7 +394,7 @@ def _slogdet_jvp(tangents: Sequence[Any], out: Any, a: Any) -> Any:
     return 1j * np.imag(turn) * pick(out, position=0), np.real(turn)
 
 
-slogdet = Primitive(
+slogdet: Primitive = Primitive(
     "slogdet",
     _slogdet,
     abstract=lambda a: (
@@ -434,7 +434,7 @@ def _cholesky_jvp(tangents: Sequence[Any], out: Any, a: Any) -> Any:
     return out @ _half(both)
 
 
-cholesky = Primitive(
+cholesky: Primitive = Primitive(
     "cholesky",
     np.linalg.cholesky,
     abstract=_inverted,

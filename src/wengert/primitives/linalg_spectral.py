@@ -92,7 +92,7 @@ def _eigh_jvp(tangents: Sequence[Any], out: Any, a: Any, lower: bool) -> Any:
     )
 
 
-eigh = Primitive(
+eigh: Primitive = Primitive(
     "eigh",
     _eigh,
     abstract=_eigh_shape,
@@ -185,7 +185,7 @@ def _eig_shape(a: Any) -> tuple[Any, Any]:
     return (shape_of(a)[:-1], shape_of(a)), (_complex_dtype(a),) * 2
 
 
-eig = Primitive(
+eig: Primitive = Primitive(
     "eig",
     _eig,
     abstract=_eig_shape,
@@ -320,7 +320,7 @@ def _svd_jvp(tangents: Sequence[Any], out: Any, a: Any, full: bool) -> Any:
     )
 
 
-svd = Primitive(
+svd: Primitive = Primitive(
     "svd",
     _svd,
     abstract=_svd_shape,
@@ -390,7 +390,7 @@ def _qr_jvp(tangents: Sequence[Any], out: Any, a: Any, full: bool) -> Any:
     return tq, tr
 
 
-qr = Primitive(
+qr: Primitive = Primitive(
     "qr",
     _qr,
     abstract=_qr_shape,
@@ -434,7 +434,7 @@ def rows_of(pivots: Any) -> np.ndarray:
     return rows
 
 
-permutation = Primitive(
+permutation: Primitive = Primitive(
     "permutation",
     rows_of,
     abstract=lambda pivots: (shape_of(pivots), np.dtype(np.intp)),
@@ -472,7 +472,7 @@ def _lu_jvp(tangents: Sequence[Any], out: Any, a: Any) -> Any:
     return low @ np.tril(inner, -1) + np.triu(inner) @ up, None
 
 
-lu_factor = Primitive(
+lu_factor: Primitive = Primitive(
     "lu_factor",
     _lu,
     abstract=_lu_shape,

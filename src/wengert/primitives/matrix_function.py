@@ -56,7 +56,7 @@ def _function_shape(a: Any, name: str) -> tuple[tuple[int, ...], np.dtype]:
     return shape_of(a), floating_dtype(a)
 
 
-matrix_function = Primitive(
+matrix_function: Primitive = Primitive(
     "matrix_function",
     _evaluate,
     abstract=_function_shape,
@@ -94,17 +94,18 @@ def _sylvester_shape(a: Any, b: Any, q: Any) -> tuple[tuple[int, ...], np.dtype]
 def _sylvester_vjp(ct: Any, out: Any, a: Any, b: Any, q: Any, needs: Sequence[bool]) -> tuple[Any, ...]:
     """Kao and Hennequin, "Automatic differentiation of Sylvester, Lyapunov, and algebraic Riccati equations", 2020."""
     by_q = sylvester(adjoint(a), adjoint(b), ct)
-    h = adjoint(out) if needs[0] or needs[1] else None  # with q alone, the result is not kept
+    h: Any = adjoint(out) if needs[0] or needs[1] else None  # with q alone, the result is not kept
     return -by_q @ h if needs[0] else None, -h @ by_q if needs[1] else None, by_q if needs[2] else None
 
 
 def _sylvester_jvp(tangents: Sequence[Any], out: Any, a: Any, b: Any, q: Any) -> Any:
     ta, tb, tq = tangents
-    parts = [x for x in (tq, None if ta is None else -ta @ out, None if tb is None else -out @ tb) if x is not None]
+    changes = (tq, None if ta is None else -(ta @ out), None if tb is None else -(out @ tb))
+    parts: list[Any] = [change for change in changes if change is not None]
     return sylvester(a, b, sum(parts[1:], parts[0]))
 
 
-sylvester = Primitive(
+sylvester: Primitive = Primitive(
     "sylvester",
     _sylvester,
     abstract=_sylvester_shape,
@@ -161,9 +162,7 @@ def _product(ab: Any, x: Any, lower: int, upper: int) -> Any:
     return np.swapaxes(total, -1, -2)
 
 
-def _banded_vjp(
-    ct: Any, out: Any, ab: Any, b: Any, needs: Sequence[bool], lower: int, upper: int
-) -> tuple[Any, ...]:
+def _banded_vjp(ct: Any, out: Any, ab: Any, b: Any, needs: Sequence[bool], lower: int, upper: int) -> tuple[Any, ...]:
     by_b = banded_solve(_transposed(ab, lower, upper), ct, lower=upper, upper=lower)
     if not needs[0]:
         return None, by_b
@@ -190,7 +189,7 @@ def _banded_shape(ab: Any, b: Any, lower: int, upper: int) -> tuple[tuple[int, .
     return (*broadcast_shape(shape[:-2], right[:-2]), *right[-2:]), floating_dtype(ab, b)
 
 
-banded_solve = Primitive(
+banded_solve: Primitive = Primitive(
     "banded_solve",
     _banded,
     abstract=_banded_shape,

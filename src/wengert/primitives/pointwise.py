@@ -209,13 +209,21 @@ def like(ufunc: Any) -> Callable[..., np.dtype]:
 # ---------------------------------------------------------------- products that respect a mask
 
 
+def has_nan(array: Any) -> bool:
+    """Whether there is a NaN among floating or complex numbers.
+
+    It shows in the sum of squares, the quickest sum there is; from some size on BLAS wakes its threads for that, which
+    takes a millisecond where other processes run, so large arrays are looked through for their minimum instead.
+    """
+    flat = array.ravel()
+    total = flat.dot(flat) if flat.size < 8192 else np.minimum.reduce(flat)
+    return bool(total != total)
+
+
 def _scale(cotangent: Any, slope: Any) -> Any:
     product = cotangent * slope
-    # 0 * inf must be 0: a path with a zero factor contributes nothing, in whichever order the factors come. Any NaN
-    # shows in the sum of squares, the quickest sum there is.
-    flat = product.ravel()
-    total = flat.dot(flat)
-    if total != total:
+    # 0 * inf must be 0: a path with a zero factor contributes nothing, in whichever order the factors come.
+    if has_nan(product):
         product = np.where(np.equal(cotangent, 0) | np.equal(slope, 0), np.zeros((), product.dtype), product)
     return product
 

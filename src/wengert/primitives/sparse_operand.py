@@ -20,7 +20,6 @@ from .reduction import Unrecorded
 Shape = tuple[int, int]
 
 
-
 def _row_numbers(starts: Any, count: int) -> Any:
     if np.ndim(starts) == 1:
         return np.repeat(np.arange(len(starts) - 1), np.diff(starts))
@@ -78,7 +77,15 @@ def _product_shape(data: Any, x: Any, columns: Any, starts: Any, shape: Shape, t
 
 
 def _product_vjp(
-    ct: Any, out: Any, data: Any, x: Any, columns: Any, starts: Any, needs: Sequence[bool], shape: Shape, transposed: bool
+    ct: Any,
+    out: Any,
+    data: Any,
+    x: Any,
+    columns: Any,
+    starts: Any,
+    needs: Sequence[bool],
+    shape: Shape,
+    transposed: bool,
 ) -> tuple[Any, ...]:
     by_data = _sampled(ct, x, columns, starts, transposed) if needs[0] else None
     by_x = None
@@ -87,9 +94,7 @@ def _product_vjp(
     return by_data, by_x, None, None
 
 
-def _product_jvp(
-    tangents: Sequence[Any], out: Any, data: Any, x: Any, columns: Any, starts: Any, **params: Any
-) -> Any:
+def _product_jvp(tangents: Sequence[Any], out: Any, data: Any, x: Any, columns: Any, starts: Any, **params: Any) -> Any:
     first = None if tangents[0] is None else product(tangents[0], x, columns, starts, **params)
     second = None if tangents[1] is None else product(data, tangents[1], columns, starts, **params)
     return second if first is None else first if second is None else first + second
@@ -114,7 +119,7 @@ def _batched(primitive: Any) -> Any:
         vector = len(shape_of(x)) - flags[1] == 1
         if flags[0]:
             x = x if flags[1] else broadcast_to(x, shape=(size, *shape_of(x)))
-            rest = () if vector else shape_of(x)[2:]
+            rest: tuple[int, ...] = () if vector else shape_of(x)[2:]
             inner = shape_of(x)[1]
             outer = shape[0] + shape[1] - inner
             data, columns, starts, shape = _blocks(size, data, columns, starts, shape)
@@ -125,13 +130,12 @@ def _batched(primitive: Any) -> Any:
         rows = shape_of(x)[1]
         flat = np.reshape(np.moveaxis(x, 0, 1), (rows, -1)) if shape_of(x)[1:] != () else x
         out = primitive(data, flat, columns, starts, shape=shape, transposed=transposed)
-        inner = () if vector else shape_of(x)[2:]
-        return np.moveaxis(np.reshape(out, (shape_of(out)[0], size, *inner)), 1, 0)
+        return np.moveaxis(np.reshape(out, (shape_of(out)[0], size, *(() if vector else shape_of(x)[2:]))), 1, 0)
 
     return batch
 
 
-product = Primitive(
+product: Primitive = Primitive(
     "sparse_product",
     _product,
     abstract=_product_shape,
@@ -195,7 +199,15 @@ def _solution_shape(data: Any, b: Any, columns: Any, starts: Any, shape: Shape, 
 
 
 def _solution_vjp(
-    ct: Any, out: Any, data: Any, b: Any, columns: Any, starts: Any, needs: Sequence[bool], shape: Shape, transposed: bool
+    ct: Any,
+    out: Any,
+    data: Any,
+    b: Any,
+    columns: Any,
+    starts: Any,
+    needs: Sequence[bool],
+    shape: Shape,
+    transposed: bool,
 ) -> tuple[Any, ...]:
     """Giles 2008, section 2.3.1, at the stored places."""
     by_b = solution(_conjugated(data), ct, columns, starts, shape=shape, transposed=not transposed)
@@ -213,7 +225,7 @@ def _solution_jvp(
     return solution(data, right, columns, starts, **params)
 
 
-solution = Primitive(
+solution: Primitive = Primitive(
     "sparse_solution",
     _solution,
     abstract=_solution_shape,

@@ -70,7 +70,7 @@ class Several(Primitive):
     `partials[k][i]` is the derivative of result k by argument i: a callable `(outs, *args)`, None for exactly zero.
     """
 
-    __slots__ = ("partials",)
+    __slots__ = ("rows",)
 
     def __init__(self, function: Any, partials: Sequence[Sequence[Any]], name: str) -> None:
         def abstract(*args: Any) -> tuple[Any, Any]:
@@ -86,20 +86,20 @@ class Several(Primitive):
             batch=lambda size, batched, *args: self(*align(batched, args)),
             family="special",
         )
-        self.partials = partials
+        self.rows = partials
         SEVERAL[function] = self
 
     def _outs(self, out: Any) -> list[Any]:
         from .structural import pick
 
-        return [pick(out, position=k) for k in range(len(self.partials))]
+        return [pick(out, position=k) for k in range(len(self.rows))]
 
     def _vjp(self, cotangent: Any, out: Any, *args: Any, needs: Sequence[bool]) -> tuple[Any, ...]:
         outs = self._outs(out)
         result: list[Any] = []
         for i, need in enumerate(needs):
             total = None
-            for ct, row in zip(cotangent, self.partials, strict=True):
+            for ct, row in zip(cotangent, self.rows, strict=True):
                 if need and ct is not None and row[i] is not None:
                     slope = row[i](outs, *args)
                     term = ct * (np.conjugate(slope) if is_complex(slope) else slope)
@@ -110,7 +110,7 @@ class Several(Primitive):
     def _jvp(self, tangents: Sequence[Any], out: Any, *args: Any) -> Any:
         outs = self._outs(out)
         found = []
-        for row in self.partials:
+        for row in self.rows:
             total = None
             for i, tangent in enumerate(tangents):
                 if tangent is not None and row[i] is not None:

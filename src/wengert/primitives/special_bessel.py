@@ -8,6 +8,7 @@ import numpy as np
 import scipy.special as sp
 
 from .base import is_complex
+from .pointwise import Elementwise
 from .special_base import declare, declare_several, formula, private, refused, ufunc
 
 _HALF_SQRT_PI = float(np.sqrt(np.pi) / 2)
@@ -104,12 +105,8 @@ declare(
     _only_real("ive", lambda out, v, x: 0.5 * (sp.ive(v - 1.0, x) + sp.ive(v + 1.0, x)) - np.sign(x) * out),
 )
 declare("kve", _order("kve"), lambda out, v, z: out - 0.5 * (sp.kve(v - 1.0, z) + sp.kve(v + 1.0, z)))
-declare(
-    "jve", _order("jve"), _only_real("jve", lambda _out, v, x: 0.5 * (sp.jve(v - 1.0, x) - sp.jve(v + 1.0, x)))
-)
-declare(
-    "yve", _order("yve"), _only_real("yve", lambda _out, v, x: 0.5 * (sp.yve(v - 1.0, x) - sp.yve(v + 1.0, x)))
-)
+declare("jve", _order("jve"), _only_real("jve", lambda _out, v, x: 0.5 * (sp.jve(v - 1.0, x) - sp.jve(v + 1.0, x))))
+declare("yve", _order("yve"), _only_real("yve", lambda _out, v, x: 0.5 * (sp.yve(v - 1.0, x) - sp.yve(v + 1.0, x))))
 
 # ---------------------------------------------------------------- Struve
 
@@ -159,16 +156,14 @@ declare_several(
 )
 
 
-
-
 def _airy_part(position: int) -> Any:
     return lambda x: np.asarray(sp.airy(x)[position])
 
 
-airy_ai = formula("airy_ai", _airy_part(0), lambda _out, x: airy_ai_slope(x))
-airy_ai_slope = formula("airy_ai_slope", _airy_part(1), lambda _out, x: x * airy_ai(x))
-airy_bi = formula("airy_bi", _airy_part(2), lambda _out, x: airy_bi_slope(x))
-airy_bi_slope = formula("airy_bi_slope", _airy_part(3), lambda _out, x: x * airy_bi(x))
+airy_ai: Elementwise = formula("airy_ai", _airy_part(0), lambda _out, x: airy_ai_slope(x))
+airy_ai_slope: Elementwise = formula("airy_ai_slope", _airy_part(1), lambda _out, x: x * airy_ai(x))
+airy_bi: Elementwise = formula("airy_bi", _airy_part(2), lambda _out, x: airy_bi_slope(x))
+airy_bi_slope: Elementwise = formula("airy_bi_slope", _airy_part(3), lambda _out, x: x * airy_bi(x))
 
 # ---------------------------------------------------------------- integrals of these
 

@@ -9,6 +9,7 @@ import numpy as np
 import scipy.special as sp
 
 from .base import is_complex
+from .pointwise import Elementwise
 from .special_base import declare, declare_several, formula, private, refused
 
 _SQRT_PI = float(np.sqrt(np.pi))
@@ -30,7 +31,7 @@ def _exp_square(x: Any, factor: float) -> Any:
     return np.where(np.abs(x) < 1e3, value, np.exp(factor * np.square(x)))
 
 
-exp_square = formula(
+exp_square: Elementwise = formula(
     "exp_square",
     _exp_square,
     lambda out, x, factor: 2 * factor * (x * out),
@@ -81,7 +82,7 @@ def _erfcx_derivative(x: Any, order: int) -> Any:
     return np.asarray((-2.0) ** order * factorial(order) * current, kind)
 
 
-erfcx_derivative = formula(
+erfcx_derivative: Elementwise = formula(
     "erfcx_derivative", _erfcx_derivative, lambda _out, x, order: erfcx_derivative(x, order=order + 1)
 )
 
@@ -101,7 +102,7 @@ def _dawsn_slope(x: Any) -> Any:
     return np.where(far, series, value).astype(value.dtype)
 
 
-dawsn_slope = formula("dawsn_slope", _dawsn_slope, lambda out, x: -2 * (sp.dawsn(x) + x * out))
+dawsn_slope: Elementwise = formula("dawsn_slope", _dawsn_slope, lambda out, x: -2 * (sp.dawsn(x) + x * out))
 
 declare("erf", lambda _out, x: 2 / _SQRT_PI * gaussian(x))
 declare("erfc", lambda _out, x: -2 / _SQRT_PI * gaussian(x))
@@ -166,12 +167,10 @@ def _phase(x: Any, quarter: int) -> Any:
     return private._sinpi(0.5 * turn).astype(x.dtype if x.dtype.kind == "f" else float)
 
 
-fresnel_phase = formula(
+fresnel_phase: Elementwise = formula(
     "fresnel_phase", _phase, lambda _out, x, quarter: np.pi * (x * fresnel_phase(x, quarter=(quarter + 1) % 4))
 )
-declare_several(
-    "fresnel", lambda _outs, x: fresnel_phase(x, quarter=0), lambda _outs, x: fresnel_phase(x, quarter=1)
-)
+declare_several("fresnel", lambda _outs, x: fresnel_phase(x, quarter=0), lambda _outs, x: fresnel_phase(x, quarter=1))
 
 
 def _sine_quotient(x: Any) -> Any:
@@ -204,7 +203,9 @@ def _spherical_second(function: str, sign: float) -> Any:
 
 for _kind, _sign in (("jn", 1.0), ("yn", 1.0), ("in", -1.0), ("kn", -1.0)):
     declare(
-        f"_spherical_{_kind}_d", refused(f"spherical_{_kind}", "the order"), _spherical_second(f"_spherical_{_kind}", _sign)
+        f"_spherical_{_kind}_d",
+        refused(f"spherical_{_kind}", "the order"),
+        _spherical_second(f"_spherical_{_kind}", _sign),
     )
 
 declare_several("sici", lambda _outs, x: _sine_quotient(x), lambda _outs, x: np.cos(x) / x)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import scipy.special as sp
 
+from .pointwise import Elementwise
 from .special_base import declare, formula, private, refused, ufunc
 
 # Bernoulli numbers B_2, B_4, ...
@@ -40,7 +41,7 @@ def _complex_polygamma(z: np.ndarray, n: int) -> np.ndarray:
     return value.astype(z.dtype)
 
 
-polygamma = formula("polygamma", _polygamma, lambda _out, x, order: polygamma(x, order=order + 1))
+polygamma: Elementwise = formula("polygamma", _polygamma, lambda _out, x, order: polygamma(x, order=order + 1))
 """The `order`-th derivative of digamma, for complex arguments too."""
 
 
@@ -64,7 +65,7 @@ def _rgamma_second(out: Any, x: Any) -> Any:
     return np.where(pole, limit, sp.rgamma(safe) * (np.square(sp.digamma(safe)) - polygamma(safe, order=1)))
 
 
-rgamma_derivative = formula("rgamma_derivative", _rgamma_derivative, _rgamma_second)
+rgamma_derivative: Elementwise = formula("rgamma_derivative", _rgamma_derivative, _rgamma_second)
 
 _by_zeta_order = refused("zeta", "its first argument")
 declare("gamma", lambda out, x: out * sp.digamma(x))
@@ -173,9 +174,7 @@ _by_df = "the degrees of freedom"
 declare("stdtr", refused("stdtr", _by_df), lambda _out, df, t: _t_density(df, t))
 declare("stdtrit", refused("stdtrit", _by_df), lambda out, df, _p: 1 / _t_density(df, out))
 for _name, _sign in (("chdtr", 0.5), ("chdtrc", -0.5)):
-    declare(
-        _name, refused(_name, _by_df), lambda _out, df, x, sign=_sign: sign * gamma_density(0.5 * df, 0.5 * x)
-    )
+    declare(_name, refused(_name, _by_df), lambda _out, df, x, sign=_sign: sign * gamma_density(0.5 * df, 0.5 * x))
 declare("chdtri", refused("chdtri", _by_df), lambda out, df, _p: -2 / gamma_density(0.5 * df, 0.5 * out))
 for _name, _sign in (("fdtr", 1.0), ("fdtrc", -1.0)):
     declare(
@@ -184,9 +183,7 @@ for _name, _sign in (("fdtr", 1.0), ("fdtrc", -1.0)):
         refused(_name, _by_df),
         lambda _out, n, d, x, sign=_sign: sign * _f_density(n, d, x),
     )
-declare(
-    "fdtri", refused("fdtri", _by_df), refused("fdtri", _by_df), lambda out, n, d, _p: 1 / _f_density(n, d, out)
-)
+declare("fdtri", refused("fdtri", _by_df), refused("fdtri", _by_df), lambda out, n, d, _p: 1 / _f_density(n, d, out))
 for _name, _sign in (("gdtr", 1.0), ("gdtrc", -1.0)):
     declare(
         _name,

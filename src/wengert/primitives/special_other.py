@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import scipy.special as sp
 
+from .pointwise import Elementwise
 from .special_base import declare, declare_several, formula, private, refused
 
 # ---------------------------------------------------------------- logistic
@@ -98,7 +99,7 @@ declare(
 
 
 def _logarithm_slope(t: Any, order: int) -> Any:
-    """Derivative of log1p(t) / t; by its series for small t, else by the recurrence d^n = ((log1p)^(n) - n d^(n-1)) / t."""
+    """Derivative of q = log1p(t) / t: by its series for small t, else by t q^(n) = log1p^(n) - n q^(n-1)."""
     t = np.asarray(t)
     kind = t.dtype if t.dtype.kind in "fc" else np.dtype(float)
     near = np.abs(t) < 0.3
@@ -115,7 +116,7 @@ def _logarithm_slope(t: Any, order: int) -> Any:
     return np.where(near, series, value).astype(kind)
 
 
-logarithm_slope = formula(
+logarithm_slope: Elementwise = formula(
     "log1p_quotient", _logarithm_slope, lambda _out, t, order: logarithm_slope(t, order=order + 1)
 )
 """The `order`-th derivative of log1p(t) / t."""
@@ -183,9 +184,9 @@ def _ellipkm1_second(slope: Any, p: Any) -> Any:
     return np.where(near, 9 * np.pi / 64 * sp.hyp2f1(2.5, 2.5, 3.0, np.where(near, 1 - p, 0.0)), by_equation)
 
 
-ellipk_slope = formula("ellipk_slope", lambda m: sp.elliprd(0.0, 1.0, 1 - m) / 6, _ellipk_second)
-ellipkm1_slope = formula("ellipkm1_slope", lambda p: -sp.elliprd(0.0, 1.0, p) / 6, _ellipkm1_second)
-ellipe_slope = formula("ellipe_slope", lambda m: -sp.elliprd(0.0, 1 - m, 1.0) / 6, _ellipe_second)
+ellipk_slope: Elementwise = formula("ellipk_slope", lambda m: sp.elliprd(0.0, 1.0, 1 - m) / 6, _ellipk_second)
+ellipkm1_slope: Elementwise = formula("ellipkm1_slope", lambda p: -sp.elliprd(0.0, 1.0, p) / 6, _ellipkm1_second)
+ellipe_slope: Elementwise = formula("ellipe_slope", lambda m: -sp.elliprd(0.0, 1 - m, 1.0) / 6, _ellipe_second)
 declare("ellipk", lambda _out, m: ellipk_slope(m))
 declare("ellipe", lambda _out, m: ellipe_slope(m))
 declare("ellipkm1", lambda _out, p: ellipkm1_slope(p))
@@ -238,13 +239,13 @@ def _by_x_again(out: Any, x: Any, y: Any) -> Any:
     return np.where(equal, 0.15 * x**-2.5, (3 * out + 0.5 * x**-1.5) / np.where(equal, 1.0, 2 * (y - x)))
 
 
-elliprc_by_x = formula(
+elliprc_by_x: Elementwise = formula(
     "elliprc_by_x",
     lambda x, y: -sp.elliprd(y, y, x) / 6,
     _by_x_again,
     lambda out, x, y: _mixed(out, elliprc_by_y(x, y), x, y),
 )
-elliprc_by_y = formula(
+elliprc_by_y: Elementwise = formula(
     "elliprc_by_y",
     lambda x, y: -sp.elliprd(x, y, y) / 3,
     lambda out, x, y: _mixed(elliprc_by_x(x, y), out, x, y),

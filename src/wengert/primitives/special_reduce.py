@@ -39,7 +39,7 @@ def _shift(axis: Axes) -> Axes:
     return tuple(a + 1 for a in axis)
 
 
-softmax = Primitive(
+softmax: Primitive = Primitive(
     "softmax",
     _softmax,
     abstract=lambda x, axis: (shape_of(x), floating_dtype(x)),
@@ -55,7 +55,7 @@ def _logsumexp_vjp(ct: Any, out: Any, x: Any, needs: Sequence[bool], axis: Axes)
     return (expand(ct, x, axis) * softmax(x, axis=axis),)
 
 
-logsumexp = Primitive(
+logsumexp: Primitive = Primitive(
     "logsumexp",
     _logsumexp,
     abstract=lambda x, axis: (

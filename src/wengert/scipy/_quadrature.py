@@ -60,7 +60,9 @@ def _parabolas(y: Any, steps: Any, stop: int, axis: int) -> Any:
     # An interval of length 0 contributes as SciPy lets it.
     total, product = h0 + h1, h0 * h1
     ratio = _quotient(h0, h1)
-    weighted = left * (2.0 - _quotient(1.0, ratio)) + middle * (total * _quotient(total, product)) + right * (2.0 - ratio)
+    weighted = (
+        left * (2.0 - _quotient(1.0, ratio)) + middle * (total * _quotient(total, product)) + right * (2.0 - ratio)
+    )
     return np.sum(total / 6.0 * weighted, axis=axis)
 
 

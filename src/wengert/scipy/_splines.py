@@ -84,7 +84,7 @@ def _end_conditions(bc_type: Any, k: int) -> list[list[tuple[int, Any]]]:
         return [[], []]
     if isinstance(bc_type, str):
         bc_type = (bc_type, bc_type)
-    found = []
+    found: list[list[tuple[int, Any]]] = []
     for one in bc_type:
         if one is None or (isinstance(one, str) and one == "not-a-knot"):
             found.append([])
@@ -137,7 +137,9 @@ def make_interp_spline(
 class interp1d(Curve):
     """Same as `scipy.interpolate.interp1d`."""
 
-    def __new__(cls, x: Any, y: Any, kind: Any = "linear", axis: int = -1, copy: bool = True, *args: Any, **options: Any) -> Any:
+    def __new__(
+        cls, x: Any, y: Any, kind: Any = "linear", axis: int = -1, copy: bool = True, *args: Any, **options: Any
+    ) -> Any:
         if not holds_tensor((x, y, options.get("fill_value"))):
             curve = original.interp1d(x, y, kind, axis, copy, *args, **options)
             return Plain(curve, lambda *_: cls._of(x, y, kind, axis, copy, *args, **options))

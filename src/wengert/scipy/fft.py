@@ -214,4 +214,3 @@ dctn = _trigonometric_several("dctn", "cos", False)
 idctn = _trigonometric_several("idctn", "cos", True)
 dstn = _trigonometric_several("dstn", "sin", False)
 idstn = _trigonometric_several("idstn", "sin", True)
-

@@ -22,8 +22,15 @@ from ._face import floating, holds_tensor
 from ._splines import BSpline, RegularGridInterpolator, interp1d, make_interp_spline
 
 __all__ = [
-    *("Akima1DInterpolator", "BSpline", "CubicHermiteSpline", "CubicSpline", "PPoly", "PchipInterpolator"),
-    *("RegularGridInterpolator", "interp1d", "make_interp_spline"),
+    "Akima1DInterpolator",
+    "BSpline",
+    "CubicHermiteSpline",
+    "CubicSpline",
+    "PPoly",
+    "PchipInterpolator",
+    "RegularGridInterpolator",
+    "interp1d",
+    "make_interp_spline",
 ]
 
 
@@ -119,6 +126,7 @@ class CubicHermiteSpline(PPoly):
     """Same as `scipy.interpolate.CubicHermiteSpline`."""
 
     def __new__(cls, x: Any, y: Any, dydx: Any, axis: int = 0, extrapolate: Any = None) -> Any:
+        """Leave plain data to SciPy's own class."""
         if not holds_tensor((x, y, dydx)):
             return Plain(original.CubicHermiteSpline(x, y, dydx, axis, extrapolate), PPoly)
         return super().__new__(cls)
@@ -218,9 +226,7 @@ def _periodic_slopes(x: Any, y: Any) -> Any:
     other = np.concatenate([_vector(-h[0]), np.zeros(n - 4), _vector(-h[-3])])
     s1 = _solve(bands, right)
     s2 = np.reshape(_solve(bands, other), (-1,) + (1,) * (y.ndim - 1))
-    end = (b_inner[n - 3] - h[-2] * s1[0] - h[-1] * s1[-1]) / (
-        2 * (h[-1] + h[-2]) + h[-2] * s2[0] + h[-1] * s2[-1]
-    )
+    end = (b_inner[n - 3] - h[-2] * s1[0] - h[-1] * s1[-1]) / (2 * (h[-1] + h[-2]) + h[-2] * s2[0] + h[-1] * s2[-1])
     head = s1 + end * s2
     return np.concatenate([head, np.expand_dims(end, 0), head[:1]], axis=0)
 
@@ -229,13 +235,12 @@ class CubicSpline(PPoly):
     """Same as `scipy.interpolate.CubicSpline`."""
 
     def __new__(cls, x: Any, y: Any, axis: int = 0, bc_type: Any = "not-a-knot", extrapolate: Any = None) -> Any:
+        """Leave plain data to SciPy's own class."""
         if not holds_tensor((x, y, bc_type)):
             return Plain(original.CubicSpline(x, y, axis, bc_type, extrapolate), PPoly)
         return super().__new__(cls)
 
-    def __init__(
-        self, x: Any, y: Any, axis: int = 0, bc_type: Any = "not-a-knot", extrapolate: Any = None
-    ) -> None:
+    def __init__(self, x: Any, y: Any, axis: int = 0, bc_type: Any = "not-a-knot", extrapolate: Any = None) -> None:
         x, y, axis = _data(x, y, axis)
         if extrapolate is None and isinstance(bc_type, str) and bc_type == "periodic":
             extrapolate = "periodic"
@@ -271,6 +276,7 @@ class PchipInterpolator(PPoly):
     """Same as `scipy.interpolate.PchipInterpolator`."""
 
     def __new__(cls, x: Any, y: Any, axis: int = 0, extrapolate: Any = None) -> Any:
+        """Leave plain data to SciPy's own class."""
         if not holds_tensor((x, y)):
             return Plain(original.PchipInterpolator(x, y, axis, extrapolate), PPoly)
         return super().__new__(cls)
@@ -302,6 +308,7 @@ class Akima1DInterpolator(PPoly):
     """Same as `scipy.interpolate.Akima1DInterpolator`."""
 
     def __new__(cls, x: Any, y: Any, axis: int = 0, *, method: str = "akima", extrapolate: Any = None) -> Any:
+        """Leave plain data to SciPy's own class."""
         if not holds_tensor((x, y)):
             return Plain(original.Akima1DInterpolator(x, y, axis, method=method, extrapolate=extrapolate), PPoly)
         return super().__new__(cls)

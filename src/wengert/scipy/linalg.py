@@ -113,7 +113,10 @@ def solve_toeplitz(c_or_cr: Any, b: Any, check_finite: bool = True) -> Any:
 @face(original.solve_sylvester)
 def solve_sylvester(a: Any, b: Any, q: Any) -> Any:
     """Same as `scipy.linalg.solve_sylvester`."""
-    return p.sylvester(floating(a), floating(b), floating(q))
+    a, b, q = floating(a), floating(b), floating(q)
+    if q.shape[-2:] != (a.shape[-1], b.shape[-1]):
+        raise ShapeError(f"solve_sylvester: shapes {a.shape}, {b.shape} and {q.shape} do not fit")
+    return p.sylvester(a, b, q)
 
 
 @face(original.solve_continuous_lyapunov)
@@ -147,9 +150,7 @@ def lstsq(a: Any, b: Any, cond: Any = None, *_: Any, **__: Any) -> tuple[Any, An
 
 
 @face(original.pinv)
-def pinv(
-    a: Any, *, atol: Any = None, rtol: Any = None, return_rank: bool = False, check_finite: bool = True
-) -> Any:
+def pinv(a: Any, *, atol: Any = None, rtol: Any = None, return_rank: bool = False, check_finite: bool = True) -> Any:
     """Same as `scipy.linalg.pinv`; the rank is taken to be constant."""
     if atol:
         raise refuse("scipy.linalg.pinv", "atol", "rtol, relative to the largest singular value")
@@ -225,10 +226,14 @@ def lu(a: Any, permute_l: bool = False, *_: Any, p_indices: bool = False, **__: 
 
 
 @face(original.qr)
-def qr(a: Any, overwrite_a: bool = False, lwork: Any = None, mode: str = "full", pivoting: bool = False, **_: Any) -> Any:
+def qr(
+    a: Any, overwrite_a: bool = False, lwork: Any = None, mode: str = "full", pivoting: bool = False, **_: Any
+) -> Any:
     """Same as `scipy.linalg.qr` without pivoting, in the modes 'full', 'economic' and 'r'."""
     if pivoting:
-        raise refuse("scipy.linalg.qr", "pivoting=True", "pivoting=False, of a[:, order] with the order of a plain call")
+        raise refuse(
+            "scipy.linalg.qr", "pivoting=True", "pivoting=False, of a[:, order] with the order of a plain call"
+        )
     if mode not in ("full", "economic", "r"):
         raise refuse("scipy.linalg.qr", f"mode={mode!r}", "mode 'full', 'economic' or 'r'")
     q, r = base.qr(a, mode="reduced" if mode == "economic" else "complete")

@@ -14,13 +14,30 @@ from ..primitives.filtering import flipped
 from ._face import face, floating, refuse
 
 __all__ = [
-    *("convolve", "convolve1d", "correlate", "correlate1d", "gaussian_filter", "gaussian_filter1d", "gaussian_laplace"),
-    *("gaussian_gradient_magnitude", "laplace", "prewitt", "sobel", "uniform_filter", "uniform_filter1d"),
+    "convolve",
+    "convolve1d",
+    "correlate",
+    "correlate1d",
+    "gaussian_filter",
+    "gaussian_filter1d",
+    "gaussian_gradient_magnitude",
+    "gaussian_laplace",
+    "laplace",
+    "prewitt",
+    "sobel",
+    "uniform_filter",
+    "uniform_filter1d",
 ]
 
 _MODES = {
-    **{"reflect": "symmetric", "grid-mirror": "symmetric", "mirror": "reflect", "nearest": "edge"},
-    **{"wrap": "wrap", "grid-wrap": "wrap", "constant": "constant", "grid-constant": "constant"},
+    "reflect": "symmetric",
+    "grid-mirror": "symmetric",
+    "mirror": "reflect",
+    "nearest": "edge",
+    "wrap": "wrap",
+    "grid-wrap": "wrap",
+    "constant": "constant",
+    "grid-constant": "constant",
 }
 
 
@@ -36,11 +53,11 @@ def _padded(x: Any, widths: list[tuple[int, int]], modes: list[str], cval: Any) 
             continue
         pad = [(0, 0)] * x.ndim
         pad[axis] = width
-        options = {"constant_values": cval} if _MODES[mode] == "constant" else {}
+        options: dict[str, Any] = {"constant_values": cval} if _MODES[mode] == "constant" else {}
         if x.shape[axis] == 1 and _MODES[mode] == "reflect":
             x = np.pad(x, pad, mode="edge")
         else:
-            x = np.pad(x, pad, mode=_MODES[mode], **options)
+            x = np.pad(x, pad, **{"mode": _MODES[mode], **options})
     return x
 
 
@@ -85,7 +102,9 @@ def _over_all(
     x, w = floating(input), floating(weights)
     chosen = _axes(axes, x.ndim)
     if w.ndim != len(chosen):
-        raise ShapeError(f"filter weights array of {w.ndim} axes does not fit an input filtered over {len(chosen)} axes")
+        raise ShapeError(
+            f"filter weights array of {w.ndim} axes does not fit an input filtered over {len(chosen)} axes"
+        )
     if len(chosen) < x.ndim:
         shape = [1] * x.ndim
         for a, k in zip(chosen, w.shape, strict=True):
@@ -99,7 +118,14 @@ def _over_all(
 
 @face(original.convolve)
 def convolve(
-    input: Any, weights: Any, output: Any = None, mode: Any = "reflect", cval: Any = 0.0, origin: Any = 0, *, axes: Any = None
+    input: Any,
+    weights: Any,
+    output: Any = None,
+    mode: Any = "reflect",
+    cval: Any = 0.0,
+    origin: Any = 0,
+    *,
+    axes: Any = None,
 ) -> Any:
     """Same as `scipy.ndimage.convolve`."""
     return _over_all("convolve", input, weights, output, mode, cval, origin, axes, True)
@@ -107,20 +133,35 @@ def convolve(
 
 @face(original.correlate)
 def correlate(
-    input: Any, weights: Any, output: Any = None, mode: Any = "reflect", cval: Any = 0.0, origin: Any = 0, *, axes: Any = None
+    input: Any,
+    weights: Any,
+    output: Any = None,
+    mode: Any = "reflect",
+    cval: Any = 0.0,
+    origin: Any = 0,
+    *,
+    axes: Any = None,
 ) -> Any:
     """Same as `scipy.ndimage.correlate`."""
     return _over_all("correlate", input, weights, output, mode, cval, origin, axes, False)
 
 
-def _along(name: str, input: Any, weights: Any, axis: int, output: Any, mode: str, cval: Any, origin: int, convolve: bool) -> Any:
+def _along(
+    name: str, input: Any, weights: Any, axis: int, output: Any, mode: str, cval: Any, origin: int, convolve: bool
+) -> Any:
     x = floating(input)
     return _over_all(name, x, weights, output, mode, cval, origin, [normalize_axis(axis, x.ndim)], convolve)
 
 
 @face(original.convolve1d)
 def convolve1d(
-    input: Any, weights: Any, axis: int = -1, output: Any = None, mode: str = "reflect", cval: Any = 0.0, origin: int = 0
+    input: Any,
+    weights: Any,
+    axis: int = -1,
+    output: Any = None,
+    mode: str = "reflect",
+    cval: Any = 0.0,
+    origin: int = 0,
 ) -> Any:
     """Same as `scipy.ndimage.convolve1d`."""
     return _along("convolve1d", input, weights, axis, output, mode, cval, origin, True)
@@ -128,7 +169,13 @@ def convolve1d(
 
 @face(original.correlate1d)
 def correlate1d(
-    input: Any, weights: Any, axis: int = -1, output: Any = None, mode: str = "reflect", cval: Any = 0.0, origin: int = 0
+    input: Any,
+    weights: Any,
+    axis: int = -1,
+    output: Any = None,
+    mode: str = "reflect",
+    cval: Any = 0.0,
+    origin: int = 0,
 ) -> Any:
     """Same as `scipy.ndimage.correlate1d`."""
     return _along("correlate1d", input, weights, axis, output, mode, cval, origin, False)
@@ -139,12 +186,21 @@ def uniform_filter1d(
     input: Any, size: int, axis: int = -1, output: Any = None, mode: str = "reflect", cval: Any = 0.0, origin: int = 0
 ) -> Any:
     """Same as `scipy.ndimage.uniform_filter1d`."""
-    return _along("uniform_filter1d", input, np.full(int(size), 1.0 / int(size)), axis, output, mode, cval, origin, False)
+    return _along(
+        "uniform_filter1d", input, np.full(int(size), 1.0 / int(size)), axis, output, mode, cval, origin, False
+    )
 
 
 @face(original.uniform_filter)
 def uniform_filter(
-    input: Any, size: Any = 3, output: Any = None, mode: Any = "reflect", cval: Any = 0.0, origin: Any = 0, *, axes: Any = None
+    input: Any,
+    size: Any = 3,
+    output: Any = None,
+    mode: Any = "reflect",
+    cval: Any = 0.0,
+    origin: Any = 0,
+    *,
+    axes: Any = None,
 ) -> Any:
     """Same as `scipy.ndimage.uniform_filter`."""
     _no_output(output, "uniform_filter")
@@ -217,9 +273,7 @@ def gaussian_filter(
 
 
 def _gradient_like(name: str, smooth: list[float]) -> Any:
-    def function(
-        input: Any, axis: int = -1, output: Any = None, mode: Any = "reflect", cval: Any = 0.0
-    ) -> Any:
+    def function(input: Any, axis: int = -1, output: Any = None, mode: Any = "reflect", cval: Any = 0.0) -> Any:
         _no_output(output, name)
         x = floating(input)
         axis = normalize_axis(axis, x.ndim)
@@ -254,7 +308,14 @@ def laplace(input: Any, output: Any = None, mode: Any = "reflect", cval: Any = 0
 
 @face(original.gaussian_laplace)
 def gaussian_laplace(
-    input: Any, sigma: Any, output: Any = None, mode: Any = "reflect", cval: Any = 0.0, *, axes: Any = None, **options: Any
+    input: Any,
+    sigma: Any,
+    output: Any = None,
+    mode: Any = "reflect",
+    cval: Any = 0.0,
+    *,
+    axes: Any = None,
+    **options: Any,
 ) -> Any:
     """Same as `scipy.ndimage.gaussian_laplace`."""
     _no_output(output, "gaussian_laplace")
@@ -269,7 +330,14 @@ def gaussian_laplace(
 
 @face(original.gaussian_gradient_magnitude)
 def gaussian_gradient_magnitude(
-    input: Any, sigma: Any, output: Any = None, mode: Any = "reflect", cval: Any = 0.0, *, axes: Any = None, **options: Any
+    input: Any,
+    sigma: Any,
+    output: Any = None,
+    mode: Any = "reflect",
+    cval: Any = 0.0,
+    *,
+    axes: Any = None,
+    **options: Any,
 ) -> Any:
     """Same as `scipy.ndimage.gaussian_gradient_magnitude`; where it is 0 the derivative is taken to be 0."""
     _no_output(output, "gaussian_gradient_magnitude")

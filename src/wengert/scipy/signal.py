@@ -16,8 +16,16 @@ from ..primitives.filtering import convolve_full, flipped, recursive
 from ._face import face, floating, refuse
 
 __all__ = [
-    *("convolve", "convolve2d", "correlate", "correlate2d", "detrend", "fftconvolve", "hilbert", "lfilter"),
-    *("oaconvolve", "savgol_filter"),
+    "convolve",
+    "convolve2d",
+    "correlate",
+    "correlate2d",
+    "detrend",
+    "fftconvolve",
+    "hilbert",
+    "lfilter",
+    "oaconvolve",
+    "savgol_filter",
 ]
 
 
@@ -127,7 +135,9 @@ def _bordered(in1: Any, in2: Any, boundary: str, fillvalue: Any) -> Any:
     modes: dict[str, Any] = {"fill": constant, "pad": constant, "wrap": wrapped, "circular": wrapped}
     modes |= {"symm": mirrored, "symmetric": mirrored}
     if boundary not in modes:
-        raise ArgumentError("Acceptable boundary flags are 'fill', 'circular' (or 'wrap'), and 'symmetric' (or 'symm').")
+        raise ArgumentError(
+            "Acceptable boundary flags are 'fill', 'circular' (or 'wrap'), and 'symmetric' (or 'symm')."
+        )
     return np.pad(in1, [(k - 1, k - 1) for k in in2.shape], **modes[boundary])
 
 
@@ -224,7 +234,9 @@ def savgol_filter(
     inner = ndimage.convolve1d(x, taps, axis=axis, mode="constant")
     # The ends are values of one polynomial fitted to the first and the last window: a constant matrix.
     half = window_length // 2
-    ends = np.asarray(original.savgol_filter(np.eye(window_length), window_length, polyorder, deriv, delta, 0, "interp"))
+    ends = np.asarray(
+        original.savgol_filter(np.eye(window_length), window_length, polyorder, deriv, delta, 0, "interp")
+    )
     moved, inner = np.moveaxis(x, axis, -1), np.moveaxis(inner, axis, -1)
     first = moved[..., :window_length] @ ends[:half].T
     last = moved[..., n - window_length :] @ ends[window_length - half :].T

@@ -44,7 +44,9 @@ def logsumexp(a: Any, axis: Any = None, b: Any = None, keepdims: bool = False, r
     if b is not None:
         a, b = np.broadcast_arrays(a, floating(b))
     axes = _axes(a, axis)
-    top = np.max(np.where(np.equal(b, 0), -np.inf, np.real(a)) if b is not None else np.real(a), axis=axes, keepdims=True)
+    top = np.max(
+        np.where(np.equal(b, 0), -np.inf, np.real(a)) if b is not None else np.real(a), axis=axes, keepdims=True
+    )
     top = _constant(np.where(np.isfinite(top), top, 0.0))
     terms = np.exp(a - top)
     if b is not None:
@@ -91,7 +93,7 @@ def polygamma(n: Any, x: Any) -> Any:
     if np.any(orders < 0) or np.any(orders != np.floor(orders)):
         raise ValueError("n must be a non-negative integer")
     distinct = np.unique(orders).astype(int).tolist()
-    result = None
+    result: Any = None
     for order in distinct:
         value = _polygamma(x, order=order) if order else original.digamma(x)
         result = value if result is None else where(orders == order, value, result)
@@ -115,9 +117,7 @@ def multigammaln(a: Any, d: Any) -> Any:
     if values is not None and np.any(np.asarray(values) <= 0.5 * (d - 1)):
         raise ValueError(f"condition a ({a}) > 0.5 * (d-1) ({0.5 * (d - 1)}) not met")
     shifts = -0.5 * np.arange(d)
-    return d * (d - 1) * 0.25 * float(np.log(np.pi)) + np.sum(
-        original.gammaln(np.expand_dims(a, -1) + shifts), axis=-1
-    )
+    return d * (d - 1) * 0.25 * float(np.log(np.pi)) + np.sum(original.gammaln(np.expand_dims(a, -1) + shifts), axis=-1)
 
 
 def _spherical(kind: str, order_parity: float) -> Any:

@@ -44,9 +44,7 @@ class Distribution:
         `logpdf`, `cdf`, ... of `(y, *shapes)` with y in the support.
     """
 
-    def __init__(
-        self, name: str, support: Rule, inside: float = 0.5, discrete: bool = False, **rules: Rule
-    ) -> None:
+    def __init__(self, name: str, support: Rule, inside: float = 0.5, discrete: bool = False, **rules: Rule) -> None:
         self.name = name
         self.original = getattr(original, name)
         self.support = support
@@ -108,8 +106,14 @@ class Distribution:
         outside = np.logical_or(below, above)
         y = np.where(outside, self._a_point_inside(low), y)
         at_low, at_high = {
-            **{"pdf": (0.0, 0.0), "pmf": (0.0, 0.0), "logpdf": (-np.inf, -np.inf), "logpmf": (-np.inf, -np.inf)},
-            **{"cdf": (0.0, 1.0), "sf": (1.0, 0.0), "logcdf": (-np.inf, 0.0), "logsf": (0.0, -np.inf)},
+            "pdf": (0.0, 0.0),
+            "pmf": (0.0, 0.0),
+            "logpdf": (-np.inf, -np.inf),
+            "logpmf": (-np.inf, -np.inf),
+            "cdf": (0.0, 1.0),
+            "sf": (1.0, 0.0),
+            "logcdf": (-np.inf, 0.0),
+            "logsf": (0.0, -np.inf),
         }[name]
         value = np.where(above, at_high, self._rule(name, y, shapes))
         return np.where(below, at_low, value)
@@ -256,9 +260,7 @@ chi2 = Distribution(
     ppf=lambda q, df: 2 * sp.gammaincinv(0.5 * df, q),
     isf=lambda q, df: sp.chdtri(df, q),
 )
-uniform = Distribution(
-    "uniform", _unit, logpdf=lambda y: 0.0 * y, cdf=lambda y: y, sf=lambda y: 1 - y, ppf=lambda q: q
-)
+uniform = Distribution("uniform", _unit, logpdf=lambda y: 0.0 * y, cdf=lambda y: y, sf=lambda y: 1 - y, ppf=lambda q: q)
 lognorm = Distribution(
     "lognorm",
     _positive,
@@ -364,6 +366,15 @@ def _binom_logpmf(k: Any, n: Any, p: Any) -> Any:
     return ways + sp.xlogy(k, p) + sp.xlog1py(n - k, -p)
 
 
+def _binom_tail(k: Any, n: Any, p: Any, upper: bool) -> Any:
+    k = np.floor(k)
+    last = np.greater_equal(k, n)
+    rest = np.where(last, 1.0, n - k)
+    if upper:
+        return np.where(last, 0.0, sp.betainc(k + 1, rest, p))
+    return np.where(last, 1.0, sp.betainc(rest, k + 1, 1 - p))
+
+
 def _nbinom_logpmf(k: Any, n: Any, p: Any) -> Any:
     return sp.gammaln(n + k) - sp.gammaln(k + 1) - sp.gammaln(n) + n * np.log(p) + sp.xlog1py(k, -p)
 
@@ -381,8 +392,8 @@ binom = Distribution(
     lambda n, p: (0.0, n),
     discrete=True,
     logpmf=_binom_logpmf,
-    cdf=lambda k, n, p: sp.bdtr(np.floor(k), n, p),
-    sf=lambda k, n, p: sp.bdtrc(np.floor(k), n, p),
+    cdf=lambda k, n, p: _binom_tail(k, n, p, upper=False),
+    sf=lambda k, n, p: _binom_tail(k, n, p, upper=True),
 )
 bernoulli = Distribution(
     "bernoulli",

@@ -19,27 +19,29 @@ _DEAR = {"exp": 4, "log": 5, "sin": 8, "cos": 8, "tan": 12, "tanh": 8, "power": 
 _VIEWS = ("reshape", "transpose", "broadcast_to", "alias", "watch", "pick", "stop_gradient")
 
 
-def step_cost(program: Program, step: Step) -> float:
-    """Return the cost of one line."""
+def step_cost(program: Program, step: Step) -> tuple[float, float]:
+    """Return what one line costs to call, and what its elements cost."""
     name = step.primitive.name
     if isinstance(step.slot.dtype, tuple):
-        return CALL + 10.0 * sum(prod(program.slot(a).shape) for a in step.args)
+        return CALL, 10.0 * sum(prod(_shape(program, a)) for a in step.args)
     size = prod(step.slot.shape)
     if name in _VIEWS or (name == "index" and len(step.args) == 1):
-        return VIEW
+        return VIEW, 0.0
     if name == "contract":
         params = dict(step.params)
         sizes = dict(zip(params["a"], program.slot(step.args[0]).shape, strict=True))
         sizes.update(zip(params["b"], program.slot(step.args[1]).shape, strict=True))
-        work = prod(sizes.values())
-        return CALL + max(size, work / 8)
+        return CALL, max(size, prod(sizes.values()) / 8)
     if step.primitive.family == "elementwise":
-        return CALL + size * _DEAR.get(name, 1 if step.primitive.name in _CHEAP else 4)
-    inputs = max((prod(program.slot(a).shape) for a in step.args), default=0)
-    work = max(size, inputs)
-    if step.primitive.family in ("reindexing", "reduction"):
-        return CALL + 1.5 * work
-    return CALL + 10.0 * work
+        return CALL, size * _DEAR.get(name, 1.0 if name in _CHEAP else 4.0)
+    work = max(size, *(prod(_shape(program, a)) for a in step.args), 1)
+    return CALL, (1.5 if step.primitive.family in ("reindexing", "reduction") else 10.0) * work
+
+
+def _shape(program: Program, number: int) -> tuple[int, ...]:
+    """Return a value's shape; of a line with several results, that of the first."""
+    slot = program.slot(number)
+    return slot.shape if not isinstance(slot.dtype, tuple) else slot.shape[0] if slot.shape else ()
 
 
 _CHEAP = ("add", "subtract", "multiply", "negative", "scale", "where", "square", "absolute", "maximum", "cast")
@@ -47,7 +49,7 @@ _CHEAP = ("add", "subtract", "multiply", "negative", "scale", "where", "square",
 
 def program_cost(program: Program) -> float:
     """Return the cost of running a Program once."""
-    return sum(step_cost(program, step) for step in program.steps)
+    return sum(sum(step_cost(program, step)) for step in program.steps)
 
 
 def active_steps(program: Program, primals: int) -> list[Step]:
@@ -64,11 +66,12 @@ def active_steps(program: Program, primals: int) -> list[Step]:
 
 def pass_cost(linear: Program, primals: int, passes: int) -> float:
     """Return the cost of a linear Program with `passes` seeds at once."""
-    active = active_steps(linear, primals)
-    chosen = {id(step) for step in active}
-    once = sum(step_cost(linear, step) for step in linear.steps if id(step) not in chosen)
-    each = sum(step_cost(linear, step) for step in active)
-    return once + len(active) * CALL + passes * max(each - len(active) * CALL, 0.0)
+    active = {id(step) for step in active_steps(linear, primals)}
+    total = 0.0
+    for step in linear.steps:
+        call, work = step_cost(linear, step)
+        total += call + work * (passes if id(step) in active else 1)
+    return total
 
 
 def bytes_per_seed(linear: Program, primals: int) -> int:

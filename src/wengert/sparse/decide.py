@@ -17,7 +17,7 @@ import numpy as np
 from ..errors import ArgumentError, TooLarge
 from ..execute.interpret import run as run_program
 from ..primitives.elementwise import multiply
-from ..primitives.pointwise import scale
+from ..primitives.pointwise import has_nan, scale
 from ..program import Program, Step, trace
 from ..transforms.derive import forward_program, reverse_program
 from ..transforms.simplify import simplify
@@ -184,11 +184,9 @@ class Structured:
             return None
         data = self.assembly.values(outs)
         if self.quick is not self.careful:
-            # A NaN shows in the sum of squares; the coefficients are fewer numbers than the entries.
-            for out in outs[: self.count] if len(data) > 4096 else (data,):
-                flat = np.ravel(out)
-                if (total := flat.dot(flat)) != total:
-                    return self.assembly.values(self.careful(*inputs))
+            # The coefficients are fewer numbers than the entries, but for small results one look is quicker.
+            if any(map(has_nan, map(np.asarray, outs[: self.count])) if len(data) > 4096 else [has_nan(data)]):
+                return self.assembly.values(self.careful(*inputs))
         return data
 
 
@@ -221,6 +219,7 @@ def make(run: Run, options: Options, dynamic: Sequence[int], baked: dict[int, An
     """
     maker = _Maker(run, options, list(dynamic), baked)
     recipe = maker.make(pattern)
+    recipe.choices.append(maker.dense())
     if options.kind == "hessian":
         recipe.gradient = maker.program
     return recipe
@@ -233,7 +232,7 @@ class _Maker:
         self.dynamic = dynamic
         self.baked = baked
         self.n = len(run.inputs)
-        program = run.program(dynamic)
+        program = written_out(run.program(dynamic))
         self.primal_work = program_cost(program)
         if options.kind == "hessian":
             program = gradient_program(program, self.n)
@@ -299,6 +298,13 @@ class _Maker:
             detected = detected.T.tocsr()
             detected.sort_indices()
         return self.compressed(detected, indexed, mode, self.directions[0])
+
+    def dense(self) -> Choice:
+        """Weigh the dense way, for the record: as many passes as there are inputs, or outputs."""
+        reverse = self.directions == (True,) or (len(self.directions) == 2 and self.height < self.width)
+        passes = self.height if reverse else self.width
+        work = pass_cost(self.linear(reverse)[0], self.primals, passes)
+        return Choice("dense", work, f"{passes} passes")
 
     def structured(self, reverse: bool) -> tuple[float, bool, Accumulated] | None:
         linear, known = self.linear(reverse)

@@ -121,8 +121,8 @@ class _Blocks(_Part):
         count, height, width = shape
         (x,), (y,) = run.inputs, run.outputs
         point = [x, *(run.captures[i] for i in dynamic)]
-        program = run.program(dynamic)
-        forward = simplify(written_out(forward_program(program, [0])))
+        program = written_out(run.program(dynamic))
+        forward = simplify(forward_program(program, [0]))
         known = Known(forward, point)
         indexed: list[int] = []
         if self.check and count > 1:

@@ -402,7 +402,7 @@ def _data_arguments(step: Step) -> int:
     return len(step.args) if name in ("concatenate", "stack") else 2 if name == "index_set" else 1
 
 
-_RULES: dict[str, Callable[[_Walk, Step], Rows | None]] = {
+_RULES: dict[str, Callable[[_Walk, Step], Any]] = {
     "index_add": _Walk._index_add,
     "sum": _Walk._reduce,
     "max": _Walk._reduce,

@@ -88,9 +88,7 @@ def convolution(walk: Any, step: Step) -> Any:
     for i in _active(walk, step):
         a, other = step.args[i], step.args[1 - i]
         shape, taps = walk.shape(a), walk.shape(other)[-1]
-        lead = np.broadcast_to(
-            np.arange(prod(shape[:-1])).reshape((*shape[:-1], 1)), (*out[:-1], 1)
-        ).reshape(-1, 1, 1)
+        lead = np.broadcast_to(np.arange(prod(shape[:-1])).reshape((*shape[:-1], 1)), (*out[:-1], 1)).reshape(-1, 1, 1)
         source = lead * shape[-1] + np.arange(shape[-1])[:, None] + np.zeros(taps, int)
         target = np.arange(prod(out[:-1])).reshape(-1, 1, 1) * out[-1] + np.add.outer(
             np.arange(shape[-1]), np.arange(taps)
@@ -111,9 +109,7 @@ def correlation(walk: Any, step: Step) -> Any:
             parts.append(along_axes(walk, step, 1, range(-ndim, 0)))
             continue
         kernel = walk.shape(step.args[1])[-ndim:]
-        numbers = np.broadcast_to(
-            np.arange(prod(shape)).reshape(shape), (*out[:-ndim], *shape[len(shape) - ndim :])
-        )
+        numbers = np.broadcast_to(np.arange(prod(shape)).reshape(shape), (*out[:-ndim], *shape[len(shape) - ndim :]))
         windows = np.lib.stride_tricks.sliding_window_view(
             numbers, kernel, axis=tuple(range(numbers.ndim - ndim, numbers.ndim))
         )
@@ -167,7 +163,7 @@ def branches(walk: Any, step: Step) -> Any:
     found = [_inside(walk, branch, rows) for branch in dict(step.params)["branches"]]
     if step.args[0] in walk.rows or any(one is None for one in found):
         return walk.dense(step)
-    return [walk.union([row for row in column if row is not None]) for column in zip(*found, strict=True)]  # type: ignore[arg-type]
+    return [walk.union([row for row in column if row is not None]) for column in zip(*found, strict=True)]
 
 
 def scan(walk: Any, step: Step) -> Any:
@@ -206,9 +202,7 @@ def loop(walk: Any, step: Step) -> Any:
         out = _inside(walk, body, [*state, *consts])
         if out is None:
             break
-        grown = [
-            walk.union([row for row in pair if row is not None]) for pair in zip(state, out[:carry], strict=True)
-        ]
+        grown = [walk.union([row for row in pair if row is not None]) for pair in zip(state, out[:carry], strict=True)]
         if all(map(walk.same, grown, state)):
             return grown
         state = grown

@@ -240,8 +240,6 @@ class Plan:
         for k, choice in enumerate(recipe.choices):
             mark = "->" if k == 0 else "  "
             rows.append(f"    {mark} {choice.work / unit:8.3g}  {choice.name}: {choice.remark}")
-        sweeps = min(m, n)
-        rows.append(f"       {sweeps * 2.0:8.3g}  dense: about {sweeps} passes")
         if self.replans:
             rows.append(f"  replanned {self.replans} times")
         return "\n".join(rows)

@@ -21,7 +21,7 @@ from ..primitives.base import shape_of
 from ..primitives.pointwise import _reads_of
 from ..program import Program, Step, trace
 from ..recording import Traced
-from . import sums
+from . import products, sums
 from .evaluate import Known
 from .terms import FULL, Coefficient, Interner, NotStructured, Term, Writer, lift, looked_up, merge, pack, spread_to
 
@@ -321,15 +321,28 @@ class _Walk:
         if len(step.args) > 1:
             return self._gather(step)
         old = self.shape(a)
-        result = []
-        for term in self.full_terms(a):
-            n = len(term.shape) - len(old)
-            coefficient = self.through(
-                term.coefficient, old, lambda t, k: self.write(p.index, t, spec=(*(FULL,) * k, *spec))
-            )
-            columns = term.columns[p.real_index((*(FULL,) * n, *spec), ())]
-            result.append(Term(coefficient, np.asarray(columns)))
-        return result
+        return [self.slice_of(term, old, spec) for term in self.full_terms(a)]
+
+    def slice_of(self, term: Term, shape: tuple[int, ...], spec: Any) -> Term:
+        """Return a full term's part by integers and slices."""
+        n = len(term.shape) - len(shape)
+        coefficient = self.through(
+            term.coefficient, shape, lambda t, k: self.write(p.index, t, spec=(*(FULL,) * k, *spec))
+        )
+        return Term(coefficient, np.asarray(term.columns[p.real_index((*(FULL,) * n, *spec), ())]))
+
+    def gathered(self, term: Term, shape: tuple[int, ...], places: np.ndarray) -> Term:
+        """Return a full term's rows at these places of its first axis."""
+        n = len(term.shape) - len(shape)
+        coefficient = self.through(
+            term.coefficient, shape, lambda t, k: self.write(p.index, t, places, spec=(*(FULL,) * k, p.ARRAY))
+        )
+        return Term(coefficient, term.columns[(slice(None),) * n + (places,)])
+
+    def scaled(self, term: Term, old: tuple[int, ...], new: tuple[int, ...], slope: Any) -> Term:
+        """Return a full term broadcast to a shape, times a value that broadcasts to it."""
+        wide = self._broadcast(term, old, new) if old != new else term
+        return Term(wide.coefficient.times(self.write, slope), wide.columns)
 
     def _gather(self, step: Step) -> list[Term]:
         """Any other line whose result elements are single elements of its first argument."""
@@ -357,7 +370,7 @@ class _Walk:
 
     # ------------------------------------------------------------ embedding
 
-    def _embed(self, term: Term, rows: np.ndarray, pull: Any) -> Term:
+    def embed(self, term: Term, rows: np.ndarray, pull: Any) -> Term:
         """Return the term of a value that becomes the part `rows` of a larger one."""
         if term.rows is None:
             return Term(term.coefficient, term.columns, np.broadcast_to(rows, term.shape), pull)
@@ -382,7 +395,7 @@ class _Walk:
                 start += shape[axis]
             rows = positions[p.real_index(spec, ())]
             pull = ((p.index, {"spec": spec}),)
-            result.extend(self._embed(term, np.asarray(rows), pull) for term in self.terms.get(a, ()))
+            result.extend(self.embed(term, np.asarray(rows), pull) for term in self.terms.get(a, ()))
         return result
 
     def _index_add(self, step: Step) -> list[Term]:
@@ -391,7 +404,7 @@ class _Walk:
         positions = self.positions(params["shape"])
         rows = np.asarray(positions[p.real_index(params["spec"], arrays)])
         pull = None if arrays else ((p.index, {"spec": params["spec"]}),)
-        return [self._embed(term, rows, pull) for term in self.terms[a]]
+        return [self.embed(term, rows, pull) for term in self.terms[a]]
 
     def _index_set(self, step: Step) -> list[Term]:
         x, v, spec = step.args[0], step.args[1], dict(step.params)["spec"]
@@ -416,7 +429,7 @@ class _Walk:
             if arrays:  # with duplicate indices the last writer wins
                 rows = np.where(writer.ravel()[rows] == np.arange(prod(part)).reshape(part), rows, -1)
             pull = None if arrays else ((p.index, {"spec": spec}),)
-            result.extend(self._embed(term, rows, pull) for term in self.terms[v])
+            result.extend(self.embed(term, rows, pull) for term in self.terms[v])
         return result
 
     def _pass_on(self, step: Step) -> list[Term]:
@@ -435,6 +448,7 @@ _RULES: dict[str, Callable[[_Walk, Step], list[Term]]] = {
     "sum": sums.sum_rule,
     "cumsum": sums.cumsum_rule,
     "contract": sums.contract_rule,
+    **products.RULES,
     "alias": _Walk._pass_on,
     "watch": _Walk._pass_on,
 }

@@ -96,8 +96,9 @@ class Coefficient:
         return not self.parts
 
     def __add__(self, other: Coefficient) -> Coefficient:
-        parts = {id(tensor): (factor, tensor) for factor, tensor in self.parts}
-        for factor, tensor in other.parts:
+        parts: dict[int, tuple[Any, Any]] = {}
+        # A reindexing can make one tensor of two, so the same one may stand twice in either.
+        for factor, tensor in (*self.parts, *other.parts):
             known = parts.get(id(tensor))
             parts[id(tensor)] = (factor if known is None else known[0] + factor, tensor)
         return Coefficient(self.number + other.number, tuple(parts.values()))
@@ -385,6 +386,9 @@ def _joined(members: Sequence[Any], shape: tuple[int, ...], write: Writer) -> Co
         whole = len(chosen) == prod(term.shape)
         if whole and pull is not None and len(pull) == 1 and pull[0][0] is p.index:
             value = spread_to(term.coefficient.total(write), term.shape, write)
+            part = p.layout_of(shape, pull[0][1]["spec"], ())[0]
+            if part != term.shape:  # a leading axis of length 1
+                value = write(p.reshape, value, shape=part)
             zeros = np.zeros(shape, dtype_of(value))
             return Coefficient(0.0, ((1.0, write(p.index_set, zeros, value, **pull[0][1])),))
         if term.rows is None:

@@ -356,8 +356,8 @@ def sparsity(subject: Subject, generator: np.random.Generator) -> Row:
 
 
 def _column_floor(out: Any, x: Any) -> float:
-    """Return the size of a derivative that is rounding of the function's value."""
-    return max(1e-4 * size([finite(out)]) / max(size([finite(x)]), 1e-300), 1e-300)
+    """Return the size of a derivative below which it is rounding: of the value, or of terms of size 1 that cancelled."""
+    return max(1e-4 * size([finite(out)]) / max(size([finite(x)]), 1e-300), 1e-4)
 
 
 def keeps_dtype(

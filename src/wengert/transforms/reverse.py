@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..primitives.elementwise import cast
+from ..primitives.pointwise import has_nan
 from ..primitives.reduction import sum_
 from ..primitives.structural import Partial
 from ..recording import Line, Session, Traced, current, is_live, wrap
@@ -100,15 +101,9 @@ def sweep(order: Sequence[Line], seeds: dict[Line, Any], sources: Sequence[Line]
     # every product costs a third of the pass, so it is done only where a NaN has come out at the end.
     with np.errstate(all="ignore"):
         cotangents = _sweep(order, dict(seeds), False)
-        if any(_has_nan(cotangents[source]) for source in sources if source in cotangents):
+        if any(has_nan(cotangents[source]) for source in sources if source in cotangents):
             cotangents = _sweep(order, dict(seeds), True)
     return {line: cotangents[line] for line in sources if line in cotangents}
-
-
-def _has_nan(value: Any) -> bool:
-    flat = value.ravel()
-    total = flat.dot(flat)
-    return bool(total != total)
 
 
 def _sweep(order: Sequence[Line], cotangents: dict[Line, Any], careful: bool) -> dict[Line, Any]:

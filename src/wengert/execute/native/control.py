@@ -1,4 +1,4 @@
-"""Loops of known length (`scan`) as native loops around their body's own code.
+"""Control flow: `scan` and `while` as native loops around their body's own code, `cond` as a native branch.
 
 The state lies in two blocks of memory that take turns; rows of xs and ys are addresses that move on with each step. A body
 of few scalar operations is straight-line code whose state stays in registers.
@@ -13,7 +13,7 @@ import numpy as np
 from ...program import Program, Step
 from . import straight
 from .affine import strides_of
-from .ir import UNSIGNED, Code, Kind, Value, kind_of
+from .ir import BOOL, SIGNED, UNSIGNED, Code, Kind, Value, kind_of
 from .nest import Root
 from .prepare import prepare
 from .pull import Layout, MustStore
@@ -25,16 +25,31 @@ REGISTER_STATE = 48
 
 def supports_scan(program: Program, step: Step) -> bool:
     """Whether a `scan` line can be native: its state's dtypes and all steps of its body."""
+    return _supports(dict(step.params)["body"])
+
+
+def supports_branches(program: Program, step: Step) -> bool:
+    """Whether a `cond` line can be native: all steps of all branches, and an integer or boolean to choose by."""
+    selector = kind_of(program.slot(step.args[0]).dtype)
+    if selector is None or selector.code not in "biu":
+        return False
+    return all(_supports(branch) for branch in dict(step.params)["branches"])
+
+
+def supports_while(program: Program, step: Step) -> bool:
+    """Whether a `while` line can be native: all steps of its condition and its body."""
+    params = dict(step.params)
+    return _supports(params["cond"]) and _supports(params["body"])
+
+
+def _supports(program: Program) -> bool:
     from .schedule import supported
 
-    params = dict(step.params)
-    body = body_of(params["body"])
-    slots = [*body.inputs, *body.output_slots]
+    inner = body_of(program)
+    slots = [*inner.inputs, *inner.output_slots]
     if any(isinstance(slot.dtype, tuple) or kind_of(slot.dtype) is None for slot in slots):
         return False
-    if len(body.steps) > 4000:
-        return False
-    return all(supported(body, inner) for inner in body.steps)
+    return len(inner.steps) <= 4000 and all(supported(inner, step) for step in inner.steps)
 
 
 def body_of(body: Program) -> Program:
@@ -76,10 +91,14 @@ class Scan:
     length: int
     reverse: bool
 
+    def inners(self) -> list[tuple[str, Any]]:
+        """Return the code of its parts, by name."""
+        return [] if self.inner is None else [("body", self.inner)]
+
 
 def schedule_scan(plan: Any, v: int, step: Step) -> None:
     """Put a `scan` line into the schedule `plan`."""
-    from .schedule import Item, place_in
+    from .schedule import Item
 
     params = dict(step.params)
     scan = Scan()
@@ -89,33 +108,8 @@ def schedule_scan(plan: Any, v: int, step: Step) -> None:
     args = step.args
     item = Item("scan", 0, v, set())
     item.writes = set()
-    scan.states = []
-    for i in range(carry):
-        slot = body.inputs[i]
-        kind = kind_of(slot.dtype)
-        assert kind is not None
-        first, second = plan.new(slot.shape, kind), plan.new(slot.shape, kind)
-        source = args[i]
-        root = Root(first, kind, slot.shape, _pulls(source), place_in(plan.layouts[first]))
-        level, reads = plan.reads_of([(source, True)], slot.shape)
-        plan.add(root, level, reads)
-        scan.states.append((first, second))
-        item.reads.add(first)
-        item.writes.add(second)
-        item.level = max(item.level, plan.level[first] + 1)
-    found = []
-    for i, a in enumerate(args[carry:], start=carry):
-        kind = kind_of(body.inputs[i].dtype)
-        resolved = plan.resolve(a) if plan.kinds[a] == kind else None
-        if resolved is not None and i < carry + params["xs"] and not _contiguous(resolved[2][1:], body.inputs[i].shape):
-            resolved = None
-        if resolved is None:
-            if plan.kinds[a] != kind or a in plan.forced:
-                raise straight.NoLowering("a scan's argument of another dtype")
-            raise MustStore(a)
-        found.append(resolved)
-        item.reads.add(resolved[0])
-        item.level = max(item.level, plan.level.get(resolved[0], -1) + 1)
+    scan.states = _states(plan, item, body, args[:carry])
+    found = _resolve_all(plan, item, body, args, range(carry, len(args)), range(carry, carry + params["xs"]))
     scan.rows, scan.consts = found[: params["xs"]], found[params["xs"] :]
     outs = body.output_slots
     scan.finals, scan.ys = [], []
@@ -139,6 +133,230 @@ def schedule_scan(plan: Any, v: int, step: Step) -> None:
     plan.items.append(item)
 
 
+def _states(plan: Any, item: Any, body: Program, args: Any) -> list[tuple[int, int]]:
+    """Give each part of a loop's state two blocks of memory, and schedule what fills the first one."""
+    from .schedule import place_in
+
+    states = []
+    for source, slot in zip(args, body.inputs, strict=False):
+        kind = kind_of(slot.dtype)
+        assert kind is not None
+        first, second = plan.new(slot.shape, kind), plan.new(slot.shape, kind)
+        root = Root(first, kind, slot.shape, _pulls(source), place_in(plan.layouts[first]))
+        level, reads = plan.reads_of([(source, True)], slot.shape)
+        plan.add(root, level, reads)
+        states.append((first, second))
+        item.reads.add(first)
+        item.writes.add(second)
+        item.level = max(item.level, plan.level[first] + 1)
+    return states
+
+
+def _resolve_all(
+    plan: Any, item: Any, body: Program, args: Any, places: range, rows: range = range(0)
+) -> list[tuple[int, int, tuple[int, ...]]]:
+    """Return where a body's inputs number `places` lie; those in `rows` have one more axis, the steps'."""
+    found = []
+    for i, a in zip(places, args[len(args) - len(places) :], strict=True):
+        kind = kind_of(body.inputs[i].dtype)
+        resolved = plan.resolve(a) if plan.kinds[a] == kind else None
+        if resolved is not None and i in rows and not _contiguous(resolved[2][1:], body.inputs[i].shape):
+            resolved = None
+        if resolved is None:
+            if plan.kinds[a] != kind or a in plan.forced:
+                raise straight.NoLowering("an argument of control flow of another dtype")
+            raise MustStore(a)
+        found.append(resolved)
+        item.reads.add(resolved[0])
+        item.level = max(item.level, plan.level.get(resolved[0], -1) + 1)
+    return found
+
+
+def _finish(plan: Any, item: Any, v: int, payload: Any, slots: Any) -> list[int]:
+    """Give the results numbers and put the item into the schedule."""
+    numbers = []
+    for slot in slots:
+        kind = kind_of(slot.dtype)
+        assert kind is not None
+        numbers.append(plan.new(slot.shape, kind))
+    item.writes.update(numbers)
+    plan.results[v] = numbers
+    item.payload = payload
+    for number in item.writes:
+        plan.level[number] = item.level
+    plan.level[v] = item.level
+    item.order = len(plan.items)
+    plan.items.append(item)
+    return numbers
+
+
+class Part:
+    """A Program that runs as part of control flow: where its inputs lie, and its code."""
+
+    __slots__ = ("inner", "memory", "places", "program")
+
+    def __init__(self, plan: Any, program: Program, places: list[Any], *, in_loop: bool) -> None:
+        self.program = program
+        self.places = places  # per input: (stored value, offset, strides), or None for one given as an address
+        leaves = {}
+        for i, slot in enumerate(program.inputs):
+            place = places[i]
+            leaves[i] = Layout.of(slot.shape)
+            if place is not None:
+                leaves[i] = Layout(place[2], 0, _contiguous(place[2], slot.shape))
+        self.inner = _loops(program, leaves, in_loop)
+        self.memory = plan.new((max(self.inner.work_bytes, 1),), UNSIGNED[8])
+
+    def write(
+        self, code: Code, name: str, pointer: dict[int, str], given: list[str], outputs: list[str]
+    ) -> None:
+        """Write its calls; `given` are the addresses of the inputs without a place, in order."""
+        remaining = iter(given)
+        leaves = []
+        for i, place in enumerate(self.places):
+            if place is None:
+                leaves.append(next(remaining))
+                continue
+            kind = kind_of(self.program.inputs[i].dtype)
+            assert kind is not None
+            value, offset, _ = place
+            leaves.append(code.let(f"getelementptr i8, ptr {pointer[value]}, i64 {offset * kind.itemsize}"))
+        self.inner.write_calls(code, name, leaves, outputs, pointer[self.memory], clear_outputs=True)
+
+
+def _loops(program: Program, leaves: dict[int, Layout], in_loop: bool) -> Any:
+    from .loops import Loops
+
+    count = len(program.inputs)
+    constants = {count + i: value for i, value in scalars_of(program).items()}
+    if len(constants) != len(program.captures):
+        raise straight.NoLowering("a body that captures an array")
+    inner = Loops(Code(), program, leaves, constants, in_loop=in_loop)
+    inner.prepare()
+    return inner
+
+
+class Branches:
+    """One `cond` line in a schedule."""
+
+    __slots__ = ("parts", "results", "selector")
+
+    parts: list[Part]
+    results: list[int]
+    selector: tuple[int, int, Kind]
+
+    def inners(self) -> list[tuple[str, Any]]:
+        """Return the code of its parts, by name."""
+        return [(f"b{i}", part.inner) for i, part in enumerate(self.parts)]
+
+
+def schedule_branches(plan: Any, v: int, step: Step) -> None:
+    """Put a `cond` line into the schedule."""
+    from .schedule import Item
+
+    programs = [body_of(branch) for branch in dict(step.params)["branches"]]
+    item = Item("branches", 0, v, set())
+    item.writes = set()
+    made = Branches()
+    chosen = plan.resolve(step.args[0])
+    if chosen is None:
+        raise MustStore(step.args[0])
+    made.selector = (chosen[0], chosen[1], plan.kinds[step.args[0]])
+    item.reads.add(chosen[0])
+    item.level = plan.level.get(chosen[0], -1) + 1
+    places = _resolve_all(plan, item, programs[0], step.args[1:], range(len(step.args) - 1))
+    made.parts = [Part(plan, program, places, in_loop=plan.in_loop) for program in programs]
+    item.writes.update(part.memory for part in made.parts)
+    made.results = _finish(plan, item, v, made, programs[0].output_slots)
+
+
+def write_branches(code: Code, made: Branches, pointer: dict[int, str], name: str) -> None:
+    """Write the branch into the current function."""
+    value, offset, kind = made.selector
+    selector = code.convert(code.load(pointer[value], kind, str(offset), merge=False), SIGNED[64])
+    last = len(made.parts) - 1
+    low = code.let(f"icmp slt i64 {selector.re}, 0")
+    above = code.let(f"icmp sgt i64 {selector.re}, {last}")
+    inside = code.let(f"select i1 {above}, i64 {last}, i64 {selector.re}")
+    number = code.let(f"select i1 {low}, i64 0, i64 {inside}")
+    done = code.fresh("joined")
+    labels = [code.fresh("branch") for _ in made.parts]
+    cases = " ".join(f"i64 {i}, label %{label}" for i, label in enumerate(labels[:-1]))
+    code.row(f"switch i64 {number}, label %{labels[-1]} [ {cases} ]")
+    for label, part, (inner_name, _) in zip(labels, made.parts, made.inners(), strict=True):
+        code.label(label)
+        code.push()
+        part.write(code, f"{name}_{inner_name}", pointer, [], [pointer[r] for r in made.results])
+        code.pop()
+        code.row(f"br label %{done}")
+    code.label(done)
+
+
+class While:
+    """One `while` line in a schedule."""
+
+    __slots__ = ("body", "flag", "results", "states", "test")
+
+    body: Part
+    test: Part
+    states: list[tuple[int, int]]
+    results: list[int]
+    flag: int
+
+    def inners(self) -> list[tuple[str, Any]]:
+        """Return the code of its parts, by name."""
+        return [("test", self.test.inner), ("body", self.body.inner)]
+
+
+def schedule_while(plan: Any, v: int, step: Step) -> None:
+    """Put a `while` line into the schedule."""
+    from .schedule import Item
+
+    params = dict(step.params)
+    test, body, carry = body_of(params["cond"]), body_of(params["body"]), params["carry"]
+    item = Item("while", 0, v, set())
+    item.writes = set()
+    made = While()
+    made.states = _states(plan, item, body, step.args[:carry])
+    tests = len(test.inputs) - carry
+    of_test = _resolve_all(plan, item, test, step.args[: carry + tests], range(carry, carry + tests))
+    of_body = _resolve_all(plan, item, body, step.args, range(carry, len(body.inputs)))
+    made.test = Part(plan, test, [None] * carry + of_test, in_loop=True)
+    made.body = Part(plan, body, [None] * carry + of_body, in_loop=True)
+    made.flag = plan.new((), BOOL)
+    item.writes.update((made.test.memory, made.body.memory, made.flag))
+    made.results = _finish(plan, item, v, made, body.output_slots)
+
+
+def write_while(code: Code, made: While, pointer: dict[int, str], name: str) -> None:
+    """Write the loop into the current function."""
+    start, head, step, done = (code.fresh(x) for x in ("while", "test", "step", "done"))
+    code.row(f"br label %{start}")
+    code.label(start)
+    code.row(f"br label %{head}")
+    code.label(head)
+    now, later = [], []
+    for first, second in made.states:
+        a, b = f"%{code.fresh('now')}", f"%{code.fresh('later')}"
+        code.row(f"{a} = phi ptr [ {pointer[first]}, %{start} ], [ {b}, %{step}.end ]")
+        code.row(f"{b} = phi ptr [ {pointer[second]}, %{start} ], [ {a}, %{step}.end ]")
+        now.append(a)
+        later.append(b)
+    code.push()
+    made.test.write(code, f"{name}_test", pointer, now, [pointer[made.flag]])
+    flag = code.let(f"icmp ne i8 {code.let(f'load i8, ptr {pointer[made.flag]}')}, 0")
+    code.row(f"br i1 {flag}, label %{step}, label %{done}")
+    code.label(step)
+    made.body.write(code, f"{name}_body", pointer, now, later)
+    code.pop()
+    code.row(f"br label %{step}.end")
+    code.label(f"{step}.end")
+    code.row(f"br label %{head}")
+    code.label(done)
+    for a, result, slot in zip(now, made.results, made.body.program.output_slots, strict=True):
+        _copy(code, pointer[result], a, _bytes(slot))
+
+
 def _pulls(value: int) -> Any:
     return lambda puller, axes: puller.pull(value, axes)
 
@@ -149,8 +367,6 @@ def _contiguous(strides: tuple[int, ...], shape: tuple[int, ...]) -> bool:
 
 def _inner(scan: Scan) -> Any:
     """Plan the body: in registers (None) or in loops."""
-    from .loops import Loops
-
     body = scan.body
     state = sum(_size(slot.shape) for slot in body.inputs[: scan.carry])
     if state <= REGISTER_STATE and straight.size(body) <= REGISTER_OPERATIONS:
@@ -159,19 +375,13 @@ def _inner(scan: Scan) -> Any:
             return None
         except straight.NoLowering:
             pass
-    count = len(body.inputs)
     leaves = {}
     for i, slot in enumerate(body.inputs):
         leaves[i] = Layout.of(slot.shape)
         if i >= scan.carry + len(scan.rows):
             strides = scan.consts[i - scan.carry - len(scan.rows)][2]
             leaves[i] = Layout(strides, 0, _contiguous(strides, slot.shape))
-    constants = {count + i: value for i, value in scalars_of(body).items()}
-    if len(constants) != len(body.captures):
-        raise straight.NoLowering("a body that captures an array")
-    inner = Loops(Code(), body, leaves, constants, in_loop=True)
-    inner.prepare()
-    return inner
+    return _loops(body, leaves, True)
 
 
 def scalars_of(body: Program) -> dict[int, Any]:
@@ -214,7 +424,7 @@ def write_scan(code: Code, scan: Scan, pointer: dict[int, str], kinds: dict[int,
         _element(code, pointer[y], _bytes(slot), row)
         for y, slot in zip(scan.ys, body.output_slots[carry:], strict=True)
     ]
-    scan.inner.write_calls(code, name, leaves, [*later, *ys], pointer[scan.memory], clear_outputs=True)
+    scan.inner.write_calls(code, f"{name}_body", leaves, [*later, *ys], pointer[scan.memory], clear_outputs=True)
     code.pop()
     code.row(f"br label %{latch}")
     code.label(latch)

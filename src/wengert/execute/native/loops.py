@@ -17,6 +17,7 @@ from .pull import Layout, original
 from .schedule import Schedule
 
 ALIGN = 64
+_CONTROL = ("scan", "branches", "while")
 
 
 class Loops:
@@ -98,9 +99,10 @@ class Loops:
                 kind = item.payload[0]
                 products.declare(code, kind)
                 self.symbols.update(products.symbols(kind))
-            elif item.kind == "scan" and item.payload.inner is not None:
-                item.payload.inner.write_kernels(code, f"{name}_{number}", attributes)
-                self.symbols.update(item.payload.inner.symbols)
+            elif item.kind in _CONTROL:
+                for part, inner in item.payload.inners():
+                    inner.write_kernels(code, f"{name}_{number}_{part}", attributes)
+                    self.symbols.update(inner.symbols)
         self.fills: dict[int, str] = {}
         for v, value in self.starts.items():
             if not _is_zero(value):
@@ -213,6 +215,10 @@ class Loops:
                 products.call(code, kind, product, a, b, out, pointer)
             elif item.kind == "scan":
                 control.write_scan(code, item.payload, pointer, schedule.kinds, f"{name}_{number}")
+            elif item.kind == "branches":
+                control.write_branches(code, item.payload, pointer, f"{name}_{number}")
+            elif item.kind == "while":
+                control.write_while(code, item.payload, pointer, f"{name}_{number}")
             else:
                 (out,) = item.writes
                 sequential.write(code, item.payload, out, pointer, schedule)

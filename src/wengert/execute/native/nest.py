@@ -21,6 +21,7 @@ LONG = 64  # steps; the rest of longer loops does not matter
 SMALL = 400  # steps; shorter nests are not worth the compile time of vector code
 PARALLEL = 60_000  # nanoseconds from which on several threads pay
 BLOCK = 512  # steps of a loop that a thread takes at a time
+FEWEST_STEPS = 64  # of an outer loop that threads share
 UNROLL = 4  # loops this short may be unrolled inside of others
 UNROLLED_NODES = 400
 
@@ -285,7 +286,8 @@ class Kernel:
         for (root, _, _), reduced in zip(box.entries, box.reduced, strict=True):
             if root.ordered or root.scatter or outer in reduced or any(v in reduced for v in plan.merged):
                 return False
-        return plan.extents[outer] >= (64 if len(plan.loops) > 1 else 4 * BLOCK) and self.nanoseconds() > PARALLEL
+        fewest = FEWEST_STEPS if len(plan.loops) > 1 else 4 * BLOCK
+        return plan.extents[outer] >= fewest and self.nanoseconds() > PARALLEL
 
     def nanoseconds(self) -> float:
         """Return roughly how long the loops take on one thread."""

@@ -9,6 +9,7 @@ from typing import Any
 
 from ...program import Program, Step
 from .expand import expand
+from .seeds import pick_rows
 
 _PASSING = frozenset({"alias", "watch", "stop_gradient", "reshape", "broadcast_to", "cast", "transpose", "positive"})
 
@@ -18,7 +19,7 @@ def prepare(program: Program) -> Program:
 
     Primitives that are formulas are written out.
     """
-    program = expand(program)
+    program = pick_rows(expand(program))
     count = len(program.inputs) + len(program.captures)
     refs: list[Any] = list(range(count))
     steps: list[Step] = []

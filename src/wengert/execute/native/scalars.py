@@ -267,6 +267,8 @@ def power(code: Code, kind: Kind, base: str, exponent: str) -> str:
         return literal(kind, 1.0)
     if y == -1.0:
         return code.div(kind, literal(kind, 1.0), base)
+    if y == 0.5:
+        return code.intrinsic("sqrt", kind, base)
     if y == 3.0:
         return code.mul(kind, code.mul(kind, base, base), base)
     if y == 4.0:
@@ -513,12 +515,14 @@ def _heaviside(code: Code, out: Kind, a: Value, b: Value) -> Value:
 
 @lowers("deg2rad", "radians")
 def _deg2rad(code: Code, out: Kind, a: Value) -> Value:
-    return Value(a.kind, code.mul(a.kind, a.re, literal(a.kind, math.pi / 180.0)))
+    kind = a.kind.dtype.type  # NumPy divides in the number's own precision
+    return Value(a.kind, code.mul(a.kind, a.re, literal(a.kind, kind(math.pi) / kind(180.0))))
 
 
 @lowers("rad2deg", "degrees")
 def _rad2deg(code: Code, out: Kind, a: Value) -> Value:
-    return Value(a.kind, code.mul(a.kind, a.re, literal(a.kind, 180.0 / math.pi)))
+    kind = a.kind.dtype.type
+    return Value(a.kind, code.mul(a.kind, a.re, literal(a.kind, kind(180.0) / kind(math.pi))))
 
 
 @lowers("sinc")

@@ -25,6 +25,18 @@ GROUP_ROOTS = 64
 SEQUENTIAL = frozenset({"cumsum", "cumprod", "cummax", "cummin", "running_max_index", "argmax", "argmin"})
 
 
+_CONTROL = {
+    "scan": control.schedule_scan,
+    "cond": control.schedule_branches,
+    "while": control.schedule_while,
+}
+_SUPPORTED = {
+    "scan": control.supports_scan,
+    "cond": control.supports_branches,
+    "while": control.supports_while,
+}
+
+
 class Item:
     """One entry of the schedule: a nest, a matrix product, a sequential scan, or a fill."""
 
@@ -165,12 +177,26 @@ class Schedule:
                     contexts[a] |= here
                 elif v in stored and step.primitive.name in scalars.REDUCTIONS:
                     contexts[a] |= here
+                elif step.primitive.name == "contract":
+                    contexts[a] |= {(levels[v], self._product_domain(step, a), (v,))}
                 elif v in stored and step.primitive.name in JOINS and a in self.kinds:
                     # each piece is a nest of its own over the piece's own domain
                     contexts[a] |= {(levels[v], program.slot(a).shape, ())}
                 else:
                     contexts[a] |= {(level, shape, (*path, v)) for level, shape, path in here}
         return stored
+
+    def _product_domain(self, step: Step, a: int) -> tuple[int, ...]:
+        """Return the domain over which an operand of a contraction is read: its own where it is packed for BLAS."""
+        x, y = step.args
+        params = dict(step.params)
+        shapes = [self.program.slot(i).shape for i in (x, y)]
+        product = products.Product.of(*shapes, params["a"], params["b"], params["out"])
+        if not product.small(kind_of(step.slot.dtype)):  # type: ignore[arg-type]
+            return self.program.slot(a).shape
+        sizes = dict(zip(params["a"], shapes[0], strict=True))
+        sizes.update(zip(params["b"], shapes[1], strict=True))
+        return tuple(sizes.values())
 
     def _rough_levels(self, stored: set[int]) -> list[int]:
         levels = [0] * self.count
@@ -228,8 +254,8 @@ class Schedule:
         if name == "contract":
             self._contract(v, step)
             return
-        if name == "scan":
-            control.schedule_scan(self, v, step)
+        if name in _CONTROL:
+            _CONTROL[name](self, v, step)
             return
         self.layouts[v] = Layout.of(shape)
         if name in scalars.REDUCTIONS:
@@ -765,8 +791,8 @@ def _inlines(program: Program, step: Step) -> bool:
 def supported(program: Program, step: Step) -> bool:
     """Whether a step can be lowered to loops."""
     name = step.primitive.name
-    if name == "scan":
-        return control.supports_scan(program, step)
+    if name in _SUPPORTED:
+        return _SUPPORTED[name](program, step)
     if name == "pick":
         source = step.args[0] - len(program.inputs) - len(program.captures)
         return source >= 0 and supported(program, program.steps[source])

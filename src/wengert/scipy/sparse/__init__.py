@@ -52,14 +52,17 @@ class SparseTensor:
 
     @property
     def dtype(self) -> np.dtype:
+        """Of the stored elements."""
         return self.data.dtype
 
     @property
     def nnz(self) -> int:
+        """How many elements are stored."""
         return len(self.indices)
 
     @property
     def T(self) -> SparseTensor:
+        """The transpose."""
         return self.transpose()
 
     def __repr__(self) -> str:

@@ -1,0 +1,80 @@
+"""`export`: a function or derivative as machine code that C, SciPy and Numba can call."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from .. import tree
+from ..errors import ArgumentError
+from ..execute.native.exporting import Exported
+from ..execute.native.straight import NoLowering
+from .jit import Jit
+from .jit_record import CannotCompile, record
+
+
+def export(function: Callable[..., Any], *args: Any, signature: str = "void (arrays)") -> Exported:
+    """Return a function or derivative as a C function.
+
+    Parameters
+    ----------
+    function : callable
+        A function, a derivative, or what `jit` returned. It runs once, at `args`; its branches are fixed to the ones taken
+        there.
+    *args
+        Arrays and numbers of the shapes and dtypes that the C function is to take.
+    signature : str
+        "void (arrays)": a pointer to each argument's data, then one to each result's; C-contiguous; returns 0, or 1 if an
+        index was out of bounds. Or one of SciPy's for a function of one float64 number or vector to one number:
+        "double (double)", "double (double, void *)", "double (int, double *)", "double (int, double *, void *)",
+        "int (double *, npy_intp, double *, void *)".
+
+    Returns
+    -------
+    Exported
+        With `address`, `ctypes`, `low_level_callable()` and `ir`, the LLVM IR.
+
+    Raises
+    ------
+    ArgumentError
+        If the function cannot be compiled as a whole, or the signature does not exist.
+    ShapeError
+        If the signature does not fit.
+
+    Notes
+    -----
+    Arrays that the function reads from outside are read at each call, from where they are now. The C function may be called
+    from several threads, with or without Python's lock.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from scipy.integrate import quad
+    >>> import wengert as wg
+    >>> slope = wg.export(wg.grad(lambda x: np.exp(-x * x)), 0.5, signature="double (double)")
+    >>> round(quad(slope.low_level_callable(), 0.0, 1.0)[0], 6) == round(np.exp(-1.0) - 1.0, 6)
+    True
+    """
+    inner = function.function if isinstance(function, Jit) else function
+    leaves, structure = tree.flatten((args, {}))
+    values = [np.float64(x) if type(x) is float else np.int64(x) if type(x) is int else np.asarray(x) for x in leaves]
+    try:
+        path = record(inner, lambda tensors: tree.unflatten(structure, tensors), values)
+        if path.guards:
+            _ = path.guards  # the branches taken here are part of the exported code
+        program = path.program
+        kept = sum(out.form != "constant" for out in path.outputs)
+        if kept != len(path.outputs) or path.variables:
+            raise CannotCompile("a result is no array, or it reads variables")
+        from ..program import Program
+
+        program = Program(program.inputs, program.captures, program.steps, program.outputs[:kept])
+        return Exported(program, signature)
+    except (CannotCompile, NoLowering) as problem:
+        name = getattr(inner, "__name__", "the function")
+        raise ArgumentError(
+            f"export: {name} cannot be compiled as a whole: {problem}",
+            hint="wengert.explain(f, x) lists what runs through NumPy",
+        ) from None

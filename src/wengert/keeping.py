@@ -1,0 +1,58 @@
+"""What a recording keeps of plain arrays, which their owner may write to before the derivative is taken.
+
+A tensor's old value stays what it was when somebody writes to it. NumPy tells nobody when a plain array is written to,
+so a recording keeps a copy of a small one, shared for as long as its content is the same, and looks at the end whether
+a large one has changed: then the derivative would be that of other numbers, and this is an error.
+"""
+
+from __future__ import annotations
+
+import weakref
+from typing import Any
+
+import numpy as np
+
+from .errors import AssignmentError
+
+_SMALL = 16384  # bytes: about what costs as much to copy as an operation costs to record
+_SAMPLES = 64
+
+
+class Keeper:
+    """The plain arrays that one recording has met, by `id`."""
+
+    __slots__ = ("known",)
+
+    def __init__(self) -> None:
+        self.known: dict[int, tuple[Any, Any, bool]] = {}
+
+    def keep(self, array: np.ndarray) -> np.ndarray:
+        """Return what a line may keep of a plain array."""
+        entry = self.known.get(id(array))
+        if entry is not None and entry[0]() is not array:  # another array that lay at the same place
+            entry = None
+        if array.nbytes > _SMALL:
+            if entry is None and array.flags.writeable:
+                self.known[id(array)] = (weakref.ref(array), _sample(array), True)
+            return array
+        if entry is not None and entry[1].tobytes() == array.tobytes():
+            return entry[1]
+        copy = array.copy()
+        self.known[id(array)] = (weakref.ref(array), copy, False)
+        return copy
+
+    def check(self) -> None:
+        """Raise AssignmentError if a large array is not what it was when it was first used."""
+        for reference, sample, large in self.known.values():
+            array = reference() if large else None
+            if array is not None and _sample(array).tobytes() != sample.tobytes():
+                raise AssignmentError(
+                    f"a plain array of shape {array.shape} was written to after it had been used with tracked values",
+                    why="the derivative needs the numbers that it held then, and arrays of this size are not copied",
+                    hint="use a copy with the tracked values (x * w.copy()), or make it with np.zeros_like(x)",
+                )
+
+
+def _sample(array: np.ndarray) -> np.ndarray:
+    places = np.linspace(0, array.size - 1, _SAMPLES).astype(np.intp)
+    return array.flat[places]
