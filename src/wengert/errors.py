@@ -16,12 +16,12 @@ __all__ = [
     "CoupledRows",
     "Degenerate",
     "DtypeError",
-    "LoopWarning",
     "GraphArgumentError",
     "GraphDtypeError",
     "GraphError",
     "GraphShapeError",
     "GraphStructureError",
+    "LoopWarning",
     "MissingName",
     "MissingPackage",
     "MissingRule",
@@ -178,10 +178,10 @@ class WrongDerivative(WengertError, AssertionError):
 
 
 class NotCompiled(UserWarning):
-    """A function given to `jit` runs without compiled code; the message says why. It is said once for each function.
+    """A function given to `jit` runs without compiled code; the message says why. It is said once per function.
 
-    Fix: write the part that cannot be compiled outside of the function, or leave `jit` out. The results are right either
-    way. To find the place: `warnings.simplefilter("error", wengert.errors.NotCompiled)`.
+    Fix: write the part that cannot be compiled outside of the function, or leave `jit` out. The results are right
+    either way. To find the place: `warnings.simplefilter("error", wengert.errors.NotCompiled)`.
     """
 
 

@@ -38,7 +38,11 @@ class Keeper:
         if entry is not None and entry[1].tobytes() == array.tobytes():
             return entry[1]
         copy = array.copy()
-        self.known[id(array)] = (weakref.ref(array), copy, False)
+        known = self.known
+        if len(known) >= 32 and len(known) & (len(known) - 1) == 0:  # at powers of two: forget the dead
+            for key in [key for key, other in known.items() if other[0]() is None]:
+                del known[key]
+        known[id(array)] = (weakref.ref(array), copy, False)
         return copy
 
     def check(self) -> None:

@@ -43,8 +43,8 @@ class Recorder:
     stamp : int
         Tells one list of readers from another.
     record_all, reads
-        Whether operations without a derivative (comparisons, sorting) are recorded too, and how often Python then looked
-        at a value that is recorded: by a branch, or to make a plain array of integers.
+        Whether operations without a derivative (comparisons, sorting) are recorded too, and how often Python then
+        looked at a value that is recorded: by a branch, or to make a plain array of integers.
     guards, foreign : list or None
         If lists (`jit` records), what Python looked at: tensors, and how; and tensors that are operands without being
         recorded: constants, or values of an enclosing scope.
@@ -340,7 +340,7 @@ class Traced:
 
 def wrap(cls: type, data: Any, line: Line | None = None) -> Any:
     """Make a tensor of class `cls` around `data` without looking at it."""
-    tensor = cls.__new__(cls)
+    tensor = new(cls)
     tensor._data = data
     tensor._line = line
     tensor._alias = None
@@ -375,7 +375,7 @@ def live_line(tensor: Traced, recorder: Recorder | None) -> Line | None:
 
 
 def is_guarded(tensor: Traced) -> bool:
-    """Whether a look at this tracked value loses no derivative: `jit` records it, and nobody inside of `jit` wants more."""
+    """Whether a look at this tracked value loses no derivative: `jit` records it, and nobody inside wants more."""
     recorder = current()
     if recorder is None or recorder.guards is None:
         return False
@@ -512,7 +512,7 @@ def apply1(primitive: Any, x: Traced) -> Any:
                     out.dtype,
                     line.session,
                 )
-            elif recorder.record_all:  # type: ignore[union-attr]
+            elif recorder.record_all:
                 return apply(primitive, (x,), computed=out)
         elif recorder is not None and recorder.watched:
             return apply(primitive, (x,), computed=out)

@@ -538,13 +538,13 @@ class Tensor(Traced):
             raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
         return lambda *others: ufunc(self, *others)
 
-    def __floor__(self) -> Tensor:
+    def __floor__(self) -> Any:
         return np.floor(self)
 
-    def __ceil__(self) -> Tensor:
+    def __ceil__(self) -> Any:
         return np.ceil(self)
 
-    def __trunc__(self) -> Tensor:
+    def __trunc__(self) -> Any:
         return np.trunc(self)
 
     def fill(self, value: Any) -> None:

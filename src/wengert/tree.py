@@ -78,7 +78,7 @@ def flatten(value: Any) -> tuple[list[Any], Tree]:
 
 
 @lru_cache(maxsize=4096)
-def _branches(kind: type) -> str:
+def _branches(kind: Any) -> str:
     """Return how a type nests: as a sequence, a mapping, by named fields, or not at all."""
     if kind is tuple or kind is list:
         return "sequence"
@@ -92,7 +92,7 @@ def _branches(kind: type) -> str:
 
 
 def _flatten(value: Any, leaves: list[Any]) -> Tree:
-    kind = type(value)
+    kind: Any = type(value)
     branches = _branches(kind)
     if not branches:
         if value is None:
@@ -104,8 +104,8 @@ def _flatten(value: Any, leaves: list[Any]) -> Tree:
     if branches == "mapping":
         return Tree(kind, tuple(value), tuple([_flatten(part, leaves) for part in value.values()]))
     if branches == "named":
-        return Tree(kind, kind._fields, tuple([_flatten(part, leaves) for part in value]))  # type: ignore[attr-defined]
-    names = tuple(kind.__dataclass_fields__)  # type: ignore[attr-defined]
+        return Tree(kind, kind._fields, tuple([_flatten(part, leaves) for part in value]))
+    names = tuple(kind.__dataclass_fields__)
     return Tree(kind, names, tuple([_flatten(getattr(value, name), leaves) for name in names]))
 
 
@@ -130,7 +130,7 @@ def _unflatten(tree: Tree, leaves: Any) -> Any:
     if kind is tuple or kind is list:
         return kind(parts)
     if issubclass(kind, Mapping):
-        return kind(zip(tree.keys, parts))  # type: ignore[call-arg]
+        return kind(zip(tree.keys, parts))
     if issubclass(kind, tuple):
         return kind(*parts)
     return kind(**dict(zip(tree.keys, parts)))

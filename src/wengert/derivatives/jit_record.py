@@ -120,7 +120,7 @@ def record(function: Callable[..., Any], rebuild: Callable[[list[Any]], tuple[An
     recorder.record_all = True
     recorder.guards, recorder.foreign = [], []
     reader = _Reader(sessions[-1])
-    recorder.readers.append(reader)  # type: ignore[arg-type]
+    recorder.readers.append(reader)
     recorder.stamp += 1
     try:
         lines = [leaf(np.shape(value), value.dtype, sessions[-1]) for value in leaves]
@@ -149,7 +149,7 @@ def record(function: Callable[..., Any], rebuild: Callable[[list[Any]], tuple[An
         else:
             path.outputs.append(Output(-1, "constant", value))
     path.guards = [np.asarray(tensor._data).tobytes() for tensor in looked]
-    path.guard_dtypes = [tensor.dtype for tensor in looked]  # type: ignore[attr-defined]
+    path.guard_dtypes = [tensor.dtype for tensor in looked]
     path.program = _close(sources, [*values, *(tensor._line for tensor in looked)])
     return path
 

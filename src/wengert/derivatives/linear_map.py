@@ -38,7 +38,7 @@ class Memo:
         if entry is _ABSENT:
             self.keep(key, None)
             return False, None
-        return True, entry  # type: ignore[return-value]
+        return True, entry
 
     def keep(self, key: Any, program: Program | None) -> None:
         """Remember a structure; the oldest ones are forgotten."""

@@ -160,7 +160,7 @@ def _by_jvp(
     # argument was not kept, its own coefficients go in as they are found, order by order.
     again = "out" in read and all(known(args[i]) for i in varying)
     with_out = "out" in read and not again
-    parts = [pick(out, position=i) for i in range(len(line.dtype))] if several and with_out else [out]
+    parts = [pick(out, position=i) for i in range(len(line.shape))] if several and with_out else [out]
     moving = [i for i, part in enumerate(parts) if is_inexact(part)] if with_out else []
     values = [i for i in varying if again or (i in read and known(args[i]))]
     first = [_first(incoming[i]) for i in varying]
@@ -181,7 +181,7 @@ def _by_jvp(
                 filled[i] = value
             result = pack(*filled) if several and with_out else filled[0]
         pushed = primitive.jvp(tangents, result, *inner, **params)
-        return [pushed[i] for i in range(len(line.dtype))] if several else [pushed]
+        return [pushed[i] for i in range(len(line.shape))] if several else [pushed]
 
     recorded = Recorded(_Flat(slope), given, {}, range(len(given)), name=primitive.name)
 

@@ -25,30 +25,15 @@ from ...errors import (
 )
 from ...modes import Recording
 from ...primitives.structural import Partial
-from ...recording import AMBIENT, Line, Traced, current, depends, is_live, wrap
+from ...recording import AMBIENT, Line, Traced, current, depends, wrap
 from ...transforms.reverse import arguments_of, backpropagate, fit
 from ...views import become
-from .graph import FREED, GradientEdge, Recomputed, check_unedited, edits, find_notes, free, is_leaf_line, name_of
+from .ends import line_of, matched, seeds_of, sequence_of, source_line, to_core, to_torch
+from .graph import FREED, Recomputed, check_unedited, edits, find_notes, free, is_leaf_line, name_of
 from .tensor import Tensor
 
 # Whether NaNs in gradients are looked for.
 detect_nan: ContextVar[bool] = ContextVar("wengert_torch_detect_nan", default=False)
-
-
-def to_torch(value: Any, graph: bool = False) -> Tensor:
-    """Return an array or core tensor as a tensor of this family, with its graph or without."""
-    if isinstance(value, Traced):
-        return wrap(Tensor.family, value._data, value._line if graph or value._data is None else None)
-    return wrap(Tensor.family, value)
-
-
-def to_core(value: Any, graph: bool) -> Any:
-    """Return a tensor as the core's rules want it: an array, or a core tensor where its graph matters."""
-    if not isinstance(value, Traced):
-        return value
-    if value._data is None or (graph and is_live(value._line, current())):
-        return wrap(core.Tensor, value._data, value._line)
-    return value._data
 
 
 class _Pass:
@@ -223,67 +208,6 @@ class _Pass:
 # ---------------------------------------------------------------- the two entries
 
 
-def _sequence(value: Any, what: str) -> list[Any]:
-    if isinstance(value, Traced | GradientEdge):
-        return [value]
-    if isinstance(value, list | tuple):
-        return list(value)
-    raise StructureError(f"{what} must be a tensor or a sequence of tensors, not {type(value).__name__}")
-
-
-def _line_of(value: Any, what: str, i: int) -> Line:
-    if isinstance(value, GradientEdge):
-        return value.node._line
-    if not isinstance(value, Traced):
-        raise StructureError(f"{what} {i} must be a tensor, not {type(value).__name__}")
-    line = value._line
-    if line is None or not Tensor.requires_grad.fget(value):  # type: ignore[attr-defined]
-        raise GraphError(
-            f"element {i} of the {what}s does not require grad and does not have a grad_fn",
-            where=user_line(),
-            why="nothing was recorded that leads to it",
-            hint="requires_grad=True for the leaves; create_graph=True if it is itself a gradient",
-        )
-    return line
-
-
-def _seed(output: Any, line: Line, gradient: Any, i: int, graph: bool, batched: bool = False) -> Any:
-    shape, dtype = line.shape, line.dtype
-    if gradient is None:
-        size = 1
-        for n in shape:
-            size *= n
-        if size != 1:
-            raise GraphShapeError(
-                f"grad can be implicitly created only for scalar outputs; output {i} has shape {tuple(shape)}",
-                where=user_line(),
-                hint="y.sum().backward(), or pass a gradient of the output's shape",
-            )
-        if dtype.kind == "c":
-            raise GraphDtypeError(
-                f"grad can be implicitly created only for real scalar outputs; output {i} is torch.{dtype}",
-                where=user_line(),
-                hint="pass a gradient, or take y.real or y.abs()",
-            )
-        return np.ones(shape, dtype)
-    given = tuple(gradient.shape)[1:] if batched else tuple(gradient.shape)
-    if given != tuple(shape):
-        raise GraphShapeError(
-            f"mismatch in shape: gradient {i} has shape {given}{' per batch entry' if batched else ''}, but output {i} "
-            f"has shape {tuple(shape)}",
-            where=user_line(),
-        )
-    kind = gradient.dtype.kind
-    if (kind == "c") != (dtype.kind == "c"):
-        raise GraphDtypeError(
-            f"mismatch in dtype: gradient {i} is {gradient.dtype!r}, but output {i} is torch.{dtype}",
-            where=user_line(),
-            why="a real quantity has no complex gradient, and the other way round",
-        )
-    seed = to_core(gradient, graph)
-    return seed if seed.dtype == dtype else seed.astype(dtype)
-
-
 def _check_context(lines: Sequence[Line], graph: bool, name: str) -> None:
     """Refuse a gradient without a graph where an enclosing derivative would need that graph."""
     recorder = current()
@@ -340,21 +264,21 @@ def backward(
     GraphShapeError, GraphDtypeError, StructureError
         If a cotangent does not fit its tensor.
     """
-    outputs = _sequence(tensors, "tensors")
-    targets = None if inputs is None else _sequence(inputs, "inputs")
+    outputs = sequence_of(tensors, "tensors")
+    targets = None if inputs is None else sequence_of(inputs, "inputs")
     if targets is not None and not targets:
         raise GraphError("the `inputs` argument to backward() cannot be empty", where=user_line())
-    gradients = _matched(grad_tensors if grad_tensors is not None else grad_variables, len(outputs))
-    lines_out = [_line_of(output, "tensor", i) for i, output in enumerate(outputs)]
+    gradients = matched(grad_tensors if grad_tensors is not None else grad_variables, len(outputs))
+    lines_out = [line_of(output, "tensor", i) for i, output in enumerate(outputs)]
     _check_context(lines_out, create_graph, "backward")
     with Recording(create_graph or current() is not None):
-        seeds = _seeds(outputs, lines_out, gradients, create_graph)
+        seeds = seeds_of(outputs, lines_out, gradients, create_graph)
         keep = create_graph if retain_graph is None else retain_graph
         visitor = _Pass(keep, create_graph, targets is None, list(seeds.values()))
         if targets is None:
             lines, sources = _reachable(lines_out)
         else:
-            sources = [_source_line(target) for target in targets]
+            sources = [source_line(target) for target in targets]
             lines = depends(lines_out, sources)
         found = _run(lines, seeds, sources, visitor)
         for target, source in zip(targets or (), sources):
@@ -374,47 +298,6 @@ def _run(lines: Sequence[Line], seeds: dict[Line, Any], sources: Sequence[Line],
         raise
     visitor.finish()
     return found
-
-
-def _matched(gradients: Any, count: int) -> list[Any]:
-    if gradients is None:
-        return [None] * count
-    given = [gradients] if isinstance(gradients, Traced) else gradients
-    if not isinstance(given, list | tuple):
-        raise StructureError(
-            f"gradients can be either tensors or None, but got {type(gradients).__name__}", where=user_line()
-        )
-    for gradient in given:
-        if gradient is not None and not isinstance(gradient, Traced):
-            raise StructureError(
-                f"gradients can be either tensors or None, but got {type(gradient).__name__}", where=user_line()
-            )
-    if len(given) != count:
-        raise GraphError(f"got {count} tensors and {len(given)} gradients", where=user_line())
-    return list(given)
-
-
-def _seeds(
-    outputs: Sequence[Any], lines: Sequence[Line], gradients: Sequence[Any], graph: bool, batched: bool = False
-) -> dict[Line, Any]:
-    seeds: dict[Line, Any] = {}
-    for i, (output, line, gradient) in enumerate(zip(outputs, lines, gradients, strict=True)):
-        seed = _seed(output, line, gradient, i, graph, batched)
-        seeds[line] = seeds[line] + seed if line in seeds else seed
-    return seeds
-
-
-def _source_line(value: Any) -> Line:
-    if isinstance(value, GradientEdge):
-        return value.node._line
-    if not isinstance(value, Traced):
-        raise StructureError(f"inputs must be tensors, not {type(value).__name__}")
-    line = value._line
-    if line is None or not Tensor.requires_grad.fget(value):  # type: ignore[attr-defined]
-        raise GraphError(
-            "one of the differentiated tensors does not require grad", where=user_line(), hint="requires_grad_()"
-        )
-    return line
 
 
 def grad(
@@ -463,15 +346,15 @@ def grad(
     if materialize_grads and allow_unused is False:
         raise ArgumentError("grad: materialize_grads=True needs allow_unused=True, or leave it out", where=user_line())
     names = list(inputs) if isinstance(inputs, dict) else None
-    targets = list(inputs.values()) if isinstance(inputs, dict) else _sequence(inputs, "inputs")
-    outs = _sequence(outputs, "outputs")
-    gradients = _matched(grad_outputs, len(outs))
-    lines_out = [_line_of(out, "output", i) for i, out in enumerate(outs)]
-    sources = [_source_line(target) for target in targets]
+    targets = list(inputs.values()) if isinstance(inputs, dict) else sequence_of(inputs, "inputs")
+    outs = sequence_of(outputs, "outputs")
+    gradients = matched(grad_outputs, len(outs))
+    lines_out = [line_of(out, "output", i) for i, out in enumerate(outs)]
+    sources = [source_line(target) for target in targets]
     _check_context(lines_out, create_graph, "grad")
     keep = create_graph if retain_graph is None else retain_graph
     with Recording(create_graph or current() is not None):
-        seeds = _seeds(outs, lines_out, gradients, create_graph, is_grads_batched)
+        seeds = seeds_of(outs, lines_out, gradients, create_graph, is_grads_batched)
         lines = depends(lines_out, sources)
         reached = set(lines)
         visitor = _Pass(keep, create_graph, False, list(seeds.values()))

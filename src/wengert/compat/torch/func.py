@@ -21,7 +21,7 @@ from ...errors import (
     user_line,
 )
 from ...recording import AMBIENT, Traced, current, is_live, wrap
-from .engine import to_core
+from .ends import to_core
 from .missing import missing
 from .tensor import Tensor
 

@@ -11,7 +11,7 @@ from ....derivatives.custom import CustomRule
 from ....errors import GraphError, user_line
 from ....recording import Traced, wrap
 from ....tensor import Tensor as Core
-from ..engine import to_torch
+from ..ends import to_torch
 
 
 class VmapInfo(NamedTuple):

@@ -15,7 +15,7 @@ from ....errors import ArgumentError, GraphDtypeError, GraphError, GraphShapeErr
 from ....primitives.structural import alias
 from ....recording import AMBIENT, Line, Traced, apply, close_window, current, depends, is_live, leaf, open_window, wrap
 from ....transforms.forward import push_forward
-from ..engine import to_core, to_torch
+from ..ends import to_core, to_torch
 from ..missing import missing
 from ..modes import Mode
 from ..state import DualSession

@@ -28,7 +28,7 @@ from ....primitives.base import Primitive
 from ....primitives.structural import pick
 from ....recording import Traced, apply, current, is_tracked, wrap
 from ....views import become
-from ..engine import to_torch
+from ..ends import to_torch
 from ..storage import check_leaf, modify
 from ..tensor import Tensor
 
