@@ -105,7 +105,7 @@ def measure(work: Work, rounds: int = 3) -> dict[str, dict[str, object]]:
     figures: dict[str, list[dict[str, object]]] = {}
     for _ in range(rounds):
         for system, source in work.sources.items():
-            python = sys.executable if system.split()[0] in ("wengert", "numpy") else PEERS
+            python = sys.executable if system.split(",")[0] in ("wengert", "numpy") else PEERS
             if not python:
                 figures.setdefault(system, []).append({"error": "WENGERT_PEERS is not set"})
                 continue

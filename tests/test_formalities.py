@@ -21,6 +21,7 @@ ROOT = Path(wengert.__file__).parent
 # The layers, lowest first. A module imports from its own part and from lower layers only.
 LAYERS = [
     {"errors"},
+    {"keeping"},
     {"recording", "advice", "require"},
     {"primitives", "modes"},
     {"boxes"},

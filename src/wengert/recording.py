@@ -98,6 +98,8 @@ class Recorder:
 
     def keep(self, array: np.ndarray) -> np.ndarray:
         """Return what a line may keep of a plain array, so that a later write to it does no harm."""
+        if self.guards is not None:  # `jit` wants the array itself: its code reads it again in each call
+            return array
         return self.keeper.keep(array) if self is not AMBIENT else array.copy()
 
     def find(self, tensor: Traced) -> Line | None:
@@ -228,10 +230,10 @@ def close_window(recorder: Recorder, sessions: Sequence[Session], check: bool = 
     recorder.nested = len(stack) > 1
     if not stack:
         recorder.close()
-    if check and not stack and keeper.known:
-        keeper.check()
         if current() is recorder:
             set_current(recorder.outer)
+        if check and keeper.known:
+            keeper.check()
 
 
 class Line:

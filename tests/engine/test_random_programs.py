@@ -121,6 +121,7 @@ FOUND = {
     2148: "sparse: terms that became equal were dropped instead of added",
     2908: "sparse: terms that became equal were dropped instead of added",
     4226: "the check took rounding of a derivative that is zero for an error",
+    7284: "the check took rounding of a derivative that is zero for an error",
     4852: "the check took rounding of a derivative that is zero for an error",
 }
 

@@ -178,8 +178,11 @@ CALLS: list[tuple[Call, str]] = [
 @pytest.mark.parametrize("number", range(len(CALLS)))
 def test_the_error_is_numpys_and_ours(number: int) -> None:
     call, match = CALLS[number]
-    with pytest.raises((ValueError, TypeError, IndexError, ZeroDivisionError)) as theirs:
-        call(*(x.copy() for x in (V, A, E, S)))
+    try:
+        with pytest.raises((ValueError, TypeError, IndexError, ZeroDivisionError)) as theirs:
+            call(*(x.copy() for x in (V, A, E, S)))
+    except AttributeError:
+        pytest.skip("the installed NumPy is too old to have the function")
     with pytest.raises(Exception, match=match) as ours:
         call(*map(wg.Tensor, (V, A, E, S)))
     builtins = (ValueError, TypeError, IndexError, ZeroDivisionError)

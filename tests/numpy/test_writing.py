@@ -551,3 +551,103 @@ def test_a_program_that_fills_a_buffer_writes_in_place_and_leaves_its_inputs_alo
         np.testing.assert_allclose(results[1].ravel(), np.r_[7.0, np.cumprod(x)[1:]])
         np.testing.assert_array_equal(results[2], [1.0] + [0.5] * 49)
         np.testing.assert_array_equal(results[3][0], np.ones(10))
+
+
+# ---------------------------------------------------------------- plain arrays that are written to after their use
+
+
+def _workspace(x: Any) -> Any:
+    w = np.zeros(3)
+    total = 0.0
+    for i in range(3):
+        w[i] = i + 1.0
+        total = total + np.sum(np.sin(x) * w)
+    return total
+
+
+def _index_written_later(x: Any) -> Any:
+    places = np.array([0, 1])
+    first = x[places] ** 2
+    places[:] = 2
+    return np.sum(first) + np.sum(x[places])
+
+
+def _mask_written_later(x: Any) -> Any:
+    mask = np.array([True, False, True])
+    y = np.where(mask, x**2, x**3)
+    mask[:] = False
+    return np.sum(y)
+
+
+def _matrix_written_later(x: Any) -> Any:
+    a = np.eye(3)
+    y = a @ x
+    a *= 7
+    return np.sum(y * y) + np.sum(a @ x)
+
+
+@pytest.mark.parametrize("function", [_workspace, _index_written_later, _mask_written_later, _matrix_written_later])
+def test_a_small_plain_array_may_be_written_to_after_its_use(function: Any) -> None:
+    x = np.array([0.3, 1.2, -0.7])
+    numeric = differences(function, (x,), 0)
+    np.testing.assert_allclose(wg.grad(function)(x), numeric[0], rtol=1e-6)
+    np.testing.assert_allclose(wg.vjp(function, x)[1](1.0)[0], numeric[0], rtol=1e-6)
+    np.testing.assert_allclose(wg.jvp(function, (x,), (np.ones(3),))[1], numeric.sum(), rtol=1e-6)
+    for mode in ("forward", "reverse"):
+        np.testing.assert_allclose(wg.jacobian(function, mode=mode)(x), numeric[0], rtol=1e-6)
+    np.testing.assert_allclose(wg.hessian(function)(x), differences(wg.grad(function), (x,), 0), rtol=1e-6, atol=1e-7)
+    with wg.GradientTape() as tape:
+        tensor = wg.Tensor(x)
+        tape.watch(tensor)
+        y = function(tensor)
+    np.testing.assert_allclose(tape.gradient(y, tensor).numpy(), numeric[0], rtol=1e-6)
+
+
+def test_writing_to_a_plain_array_after_the_recording_changes_nothing() -> None:
+    w = np.array([1.0, 2.0])
+    _, pullback = wg.vjp(lambda x: x * w, np.ones(2))
+    w[:] = 0
+    np.testing.assert_array_equal(pullback(np.ones(2))[0], [1.0, 2.0])
+
+
+def test_a_large_plain_array_that_is_written_to_after_its_use_is_an_error() -> None:
+    x = np.ones(5000)
+
+    def function(x: Any) -> Any:
+        w = np.zeros(5000)
+        total = 0.0
+        for k in range(3):
+            w += k
+            total = total + np.sum(x * w)
+        return total
+
+    with pytest.raises(wg.errors.AssignmentError, match=r"plain array of shape \(5000,\) was written to after"):
+        wg.grad(function)(x)
+    with pytest.raises(wg.errors.AssignmentError, match="was written to after"), wg.GradientTape() as tape:
+        tensor = wg.Tensor(x)
+        tape.watch(tensor)
+        _ = function(tensor)
+    # The same with a copy is right.
+    found = wg.grad(lambda x: np.sum(x * w.copy()) + _cleared(w))
+    w = np.full(5000, 3.0)
+    np.testing.assert_array_equal(found(x), np.full(5000, 3.0))
+
+
+def _cleared(w: np.ndarray) -> float:
+    w[:] = 0
+    return 0.0
+
+
+def test_a_plain_array_is_kept_once_however_often_it_is_used() -> None:
+    from wengert.keeping import Keeper
+
+    keeper, w = Keeper(), np.arange(3.0)
+    first = keeper.keep(w)
+    assert keeper.keep(w) is first and first is not w
+    w[0] = 5.0
+    assert keeper.keep(w) is not first and keeper.keep(w)[0] == 5.0 and first[0] == 0.0
+    large = np.zeros(10_000)
+    assert keeper.keep(large) is large
+    for _ in range(1000):
+        keeper.keep(np.arange(3))
+    assert len(keeper.known) < 100

@@ -63,6 +63,20 @@ def test_forward_mode_agrees():
         np.testing.assert_allclose(forward, backward, rtol=1e-12, err_msg=name)
 
 
+@pytest.mark.filterwarnings("ignore:overflow", "ignore:divide", "ignore:invalid")
+def test_single_precision():
+    for name, call, _, points, units in TABLE:
+        if name.startswith("bdtr"):  # SciPy cuts counts in single precision to integers, and warns
+            continue
+        x = np.array(points, np.float32)
+        single = wg.grad(lambda x, call=call: np.sum(call(x)))(x)
+        double = wg.grad(lambda x, call=call: np.sum(call(x)))(x.astype(float))
+        assert single.dtype == np.float32
+        normal = np.isfinite(double) & (np.abs(double) < 3e38) & (np.abs(double) > 1e-37)
+        unit = np.spacing(np.abs(double[normal]).astype(np.float32))
+        assert np.all(np.abs(single[normal] - double[normal]) <= (2 * units + 4) * unit), name
+
+
 def test_at_least_sixty_ufuncs():
     names = {row[0].split("/")[0] for row in TABLE}
     assert len(names) >= 120

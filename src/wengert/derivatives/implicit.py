@@ -416,7 +416,8 @@ class _LinearSolve(CustomRule):
         b, params = args[: self.count], args[self.count :]
 
         def product(x: Any) -> Any:
-            return tree.unflatten(self.structure, self.matvec(*tree.flatten(x)[0], *params))
+            leaves = [as_leaf(leaf, f"{self.__name__}: the product's argument") for leaf in tree.flatten(x)[0]]
+            return tree.unflatten(self.structure, self.matvec(*leaves, *params))
 
         found = self.solve(product, tree.unflatten(self.structure, b))
         return _solution(found, self.structure, b, self.__name__)

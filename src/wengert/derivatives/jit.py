@@ -130,8 +130,8 @@ class State:
     ) -> Any:
         """Record the path of these arguments, compile it, and return the recorded run's result."""
         if len(variant.paths) >= MOST_PATHS:
-            variant.eager = True
-            return self._eagerly(leaves, structure, f"it took more than {MOST_PATHS} paths through its branches")
+            variant.eager, variant.reason = True, f"it took more than {MOST_PATHS} paths through its branches"
+            return self._eagerly(leaves, structure, variant.reason)
         numbers = [i for i in dynamic if type(leaves[i]) in (int, float)]
 
         def rebuild(tensors: list[Any]) -> tuple[Any, Any]:
@@ -144,7 +144,7 @@ class State:
         try:
             path = _recorder_for(self.function)(self.function, rebuild, strong)
         except CannotCompile as problem:
-            variant.eager = True
+            variant.eager, variant.reason = True, str(problem)
             return self._eagerly(leaves, structure, str(problem))
         except Exception:
             if numbers and self._fix(structure, numbers):
@@ -156,15 +156,16 @@ class State:
             fixed |= set(numbers)
         if fixed and self._fix(structure, fixed):
             return self._run(leaves, structure)
+        compiled = None
         try:
             compiled = _compile(path, data, self.name)
         except NoLowering as problem:
-            variant.eager = True
-            self._notice(f"nothing in it has native code ({problem})")
-            return path.value
+            variant.reason = f"nothing in it has native code ({problem})"
         except Exception as problem:  # a fault of the compiler must not stop the computation
+            variant.reason = f"compilation failed ({type(problem).__name__}: {problem})"
+        if compiled is None:
             variant.eager = True
-            self._notice(f"compilation failed ({type(problem).__name__}: {problem})")
+            self._notice(variant.reason)
             return path.value
         variant.paths.insert(0, (path, compiled))
         if len(dynamic) == len(leaves):

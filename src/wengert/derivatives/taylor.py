@@ -35,8 +35,8 @@ def push_series(
 ) -> dict[Line, Any]:
     """Return the coefficients of t, ..., t^order of every line that varies; those of several results are nested.
 
-    `lines` are those between sources and targets in order of recording; `seeds` has a list per source line. `memo` holds
-    what was found for primitives without a rule: their derivatives of all orders meet the same functions again.
+    `lines` are those between sources and targets in order of recording; `seeds` has a list per source line. `memo`
+    holds what was found for primitives without a rule: their derivatives of all orders meet the same functions again.
     """
     memo = {} if memo is None else memo
     found: dict[Line, Any] = dict(seeds)
@@ -109,15 +109,18 @@ def _fitted(results: Any, line: Line) -> Any:
     return None if all(part is None for part in fitted) else fitted
 
 
+SMALL = 32  # values up to this many numbers are the same if their numbers are; larger ones if they are one object
+
+
 def _identity(value: Any) -> Any:
-    if isinstance(value, np.ndarray | np.generic | int | float | complex) and np.size(value) == 1:
+    if isinstance(value, np.ndarray | np.generic | int | float | complex) and np.size(value) <= SMALL:
         array = np.asarray(value)
         return array.shape, array.dtype.str, array.tobytes()
     return id(value)
 
 
 def _identities(series: Any) -> Any:
-    return None if series is None else tuple(map(id, series))
+    return None if series is None else tuple(map(_identity, series))
 
 
 def _by_formula(primitive: Any, order: int, args: list[Any], incoming: list[Any], memo: dict[Any, Any]) -> list[Any]:

@@ -55,6 +55,18 @@ def implements(*functions: Any, zero: bool = False) -> Callable[[F], F]:
     return register
 
 
+class Absent:
+    """Stands for a function that the installed NumPy is too old to have; the namespace has it anyway."""
+
+    def __init__(self, name: str) -> None:
+        self.__name__ = name
+
+
+def since(name: str) -> Any:
+    """Return a function of NumPy's that came after version 2.0."""
+    return getattr(np, name, None) or Absent(name)
+
+
 def on_values(function: Any, *others: Any) -> Any:
     """Run a NumPy function on the numbers: its result is an index, a truth value or a text, not a derivative."""
 

@@ -15,7 +15,7 @@ from ..primitives.base import dtype_of, normalize_axis, result_dtype, shape_of
 from ..recording import Traced, apply, wrap
 from ..tensor import Tensor
 from ..views import holds_tensor
-from ._register import as_array, implements, to_dtype
+from ._register import as_array, implements, since, to_dtype
 from .shaping import as_lengths
 
 __all__ = [
@@ -141,7 +141,7 @@ def copy(a: Any, order: str = "K", subok: bool = False) -> Any:
     return _copied(a) if isinstance(a, Traced) else np.array(a)
 
 
-@implements(np.astype)
+@implements(since("astype"))
 def astype(
     x: Any,
     dtype: Any,

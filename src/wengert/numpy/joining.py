@@ -10,7 +10,7 @@ import numpy as np
 from ..errors import ArgumentError, DtypeError, ShapeError
 from ..primitives import indexing as p
 from ..primitives.base import normalize_axis, shape_of
-from ._register import as_array, implements, plain, store, to_dtype
+from ._register import as_array, implements, plain, since, store, to_dtype
 from .padding import pad as _pad
 from .shaping import along, atleast_1d, atleast_2d, atleast_3d, ravel, reshape, take_slice
 
@@ -193,7 +193,7 @@ vsplit = _split_along(np.vsplit, 2, lambda ndim: 0)
 dsplit = _split_along(np.dsplit, 3, lambda ndim: 2)
 
 
-@implements(np.unstack)
+@implements(since("unstack"))
 def unstack(x: Any, /, *, axis: int = 0) -> tuple[Any, ...]:
     """Same as `numpy.unstack`; the parts are views."""
     x = as_array(x)

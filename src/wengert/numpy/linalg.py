@@ -164,7 +164,16 @@ def tensorinv(a: Any, ind: int = 2) -> Any:
 
 @implements(np.linalg.det)
 def det(a: Any) -> Any:
-    """Same as `numpy.linalg.det`; the derivative (the adjugate) is right for singular matrices too."""
+    """Same as `numpy.linalg.det`; first and second derivatives are right for singular matrices too.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import wengert as wg
+    >>> wg.grad(np.linalg.det)(np.array([[1.0, 2.0], [2.0, 4.0]])).round(12)
+    array([[ 4., -2.],
+           [-2.,  1.]])
+    """
     return p.det(_square(a, "det"))
 
 
@@ -236,7 +245,25 @@ def _triangle(UPLO: str) -> bool:
 
 @implements(np.linalg.eigh)
 def eigh(a: Any, UPLO: str = "L") -> EighResult:
-    """Same as `numpy.linalg.eigh`: one triangle of the argument is read, so the derivative by the other is 0."""
+    """Same as `numpy.linalg.eigh`: one triangle of the argument is read, so the derivative by the other is 0.
+
+    Where eigenvalues coincide, their vectors are LAPACK's turned by a fixed generic rotation, which is as good a
+    solution: so what depends on the choice can be told from what does not. The latter has a derivative, the former
+    raises `Degenerate`. In forward mode coinciding eigenvalues get their derivatives to one side.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import wengert as wg
+    >>> wg.grad(lambda a: np.sum(np.linalg.eigvalsh(a)))(np.eye(2)).round(12) + 0
+    array([[1., 0.],
+           [0., 1.]])
+    >>> wg.grad(lambda a: np.linalg.eigh(a).eigenvectors[0, 0])(np.eye(2))
+    Traceback (most recent call last):
+        ...
+    wengert.errors.Degenerate: eigenvalues coincide; the gap is 0
+    ...
+    """
     result = p.eigh(_square(a, "eigh"), lower=_triangle(UPLO))
     return EighResult(pick(result, position=0), pick(result, position=1))
 
@@ -271,7 +298,10 @@ def eigvals(a: Any) -> Any:
 
 @implements(np.linalg.svd)
 def svd(a: Any, full_matrices: bool = True, compute_uv: bool = True, hermitian: bool = False) -> Any:
-    """Same as `numpy.linalg.svd`."""
+    """Same as `numpy.linalg.svd`; where singular values coincide see `eigh`.
+
+    Singular values have a kink at 0, with derivative 0, as an absolute value has.
+    """
     a = _matrix(a, "svd")
     if hermitian:
         a = from_triangle(a, True)

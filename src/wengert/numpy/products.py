@@ -12,7 +12,7 @@ from ..primitives.base import normalize_axis
 from ..primitives.contraction import contract
 from ..primitives.contraction import matmul as _matmul
 from ..primitives.indexing import FULL
-from ._register import as_array, implements, store, to_dtype
+from ._register import as_array, implements, since, store, to_dtype
 
 __all__ = [
     "cross",
@@ -107,13 +107,13 @@ def vecdot(x1: Any, x2: Any, /, *, axis: int = -1, keepdims: bool = False) -> An
     return np.expand_dims(total, axis) if keepdims else total
 
 
-@implements(np.matvec)
+@implements(since("matvec"))
 def matvec(x1: Any, x2: Any, /) -> Any:
     """Same as `numpy.matvec`."""
     return np.squeeze(_matmul(as_array(x1), np.expand_dims(as_array(x2), -1)), -1)
 
 
-@implements(np.vecmat)
+@implements(since("vecmat"))
 def vecmat(x1: Any, x2: Any, /) -> Any:
     """Same as `numpy.vecmat`."""
     return np.squeeze(_matmul(np.expand_dims(np.conjugate(as_array(x1)), -2), as_array(x2)), -2)

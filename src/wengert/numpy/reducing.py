@@ -11,7 +11,7 @@ from ..primitives import elementwise as e
 from ..primitives import reduction as p
 from ..primitives.base import normalize_axes, normalize_axis
 from ..recording import apply
-from ._register import MISSING, as_array, as_float, implements, keep, store, to_dtype
+from ._register import MISSING, as_array, as_float, implements, keep, since, store, to_dtype
 from .shaping import ravel
 
 __all__ = [
@@ -268,8 +268,8 @@ def _cumulative(function: Any, scan: Any, start: int) -> Any:
     return implements(function)(cumulative)
 
 
-cumulative_sum = _cumulative(np.cumulative_sum, cumsum, 0)
-cumulative_prod = _cumulative(np.cumulative_prod, cumprod, 1)
+cumulative_sum = _cumulative(since("cumulative_sum"), cumsum, 0)
+cumulative_prod = _cumulative(since("cumulative_prod"), cumprod, 1)
 
 # ---------------------------------------------------------------- truth
 

@@ -17,6 +17,7 @@ import scipy.special._ufuncs as private
 from ..errors import UnsupportedFunction, user_line
 from .base import Primitive, broadcast_shape, dtype_of, is_complex, result_dtype, shape_of
 from .elementwise import UFUNCS, Elementwise, align, elementwise
+from .pointwise import plus, times
 
 SEVERAL: dict[Any, Primitive] = {}
 """ufunc with several results -> its primitive."""
@@ -102,8 +103,7 @@ class Several(Primitive):
             for ct, row in zip(cotangent, self.rows, strict=True):
                 if need and ct is not None and row[i] is not None:
                     slope = row[i](outs, *args)
-                    term = ct * (np.conjugate(slope) if is_complex(slope) else slope)
-                    total = term if total is None else total + term
+                    total = plus(total, times(ct, np.conjugate(slope) if is_complex(slope) else slope))
             result.append(total)
         return tuple(result)
 
@@ -112,10 +112,9 @@ class Several(Primitive):
         found = []
         for row in self.rows:
             total = None
-            for i, tangent in enumerate(tangents):
-                if tangent is not None and row[i] is not None:
-                    term = tangent * row[i](outs, *args)
-                    total = term if total is None else total + term
+            for tangent, partial in zip(tangents, row, strict=True):
+                if tangent is not None and partial is not None:
+                    total = plus(total, times(tangent, partial(outs, *args)))
             found.append(total)
         return tuple(found)
 

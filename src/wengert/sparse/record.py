@@ -20,6 +20,27 @@ from ..recording import Line, Traced, close_window, depends, is_tracked, leaf, o
 from ..tensor import Tensor
 
 
+class Key:
+    """The structure of a run: nested tuples, hashed once. Raises TypeError if a part of it cannot be hashed."""
+
+    __slots__ = ("hash", "parts")
+
+    def __init__(self, parts: tuple[Any, ...]) -> None:
+        self.parts = parts
+        self.hash = hash(parts)
+
+    def __hash__(self) -> int:
+        return self.hash
+
+    def __eq__(self, other: object) -> bool:
+        if self is other:
+            return True
+        return isinstance(other, Key) and self.hash == other.hash and self.parts == other.parts
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (Key, (self.parts,))  # hashes differ between processes
+
+
 class Run:
     """A function recorded at a point.
 
@@ -34,7 +55,7 @@ class Run:
         Values the function read from outside, in order of first use.
     forced : int
         How many of the first captures are arguments that were traced but not differentiated: they may always change.
-    key : tuple
+    key : Key
         The structure. Equal keys mean equal Programs up to inputs and captures.
     reads : int
         How often Python looked at a value that depends on the inputs (a branch, a mask as an index). If that is not
@@ -116,11 +137,12 @@ class Run:
         count = len(inputs)
         for line in lines:
             refs = []
-            for parent, value in zip(line.inputs, line.values, strict=True):
-                ref = number.get(parent) if parent is not None else None
-                if ref is None:
-                    if parent is not None:
+            for parent, value in zip(line.inputs, line.values):
+                if parent is not None:
+                    ref = number.get(parent)
+                    if ref is None:
                         raise _outer(name)
+                else:
                     place = known.get(id(value))
                     if place is None:
                         place = len(captures)
@@ -142,19 +164,17 @@ class Run:
             returned.append(ref)
         self.captures = captures
         slots.extend(_capture_slot(value) for value in captures)
-        self.key = (len(inputs), tuple(slots), tuple(steps), tuple(returned))
         try:
-            hash(self.key)
+            self.key = Key((len(inputs), tuple(slots), tuple(steps), tuple(returned)))
         except TypeError:  # a list among the settings
             steps = [(primitive, refs, freeze(params), *rest) for primitive, refs, params, *rest in steps]
-            self.key = (len(inputs), tuple(slots), tuple(steps), tuple(returned))
-        try:
-            hash(self.key)
-        except TypeError as error:
-            raise UnsupportedFunction(
-                f"{name}: a setting of an operation cannot be part of a structure: {error}",
-                hint="leave out sparse=, which takes the dense way",
-            ) from None
+            try:
+                self.key = Key((len(inputs), tuple(slots), tuple(steps), tuple(returned)))
+            except TypeError as error:
+                raise UnsupportedFunction(
+                    f"{name}: a setting of an operation cannot be part of a structure: {error}",
+                    hint="leave out sparse=, which takes the dense way",
+                ) from None
 
     @property
     def value(self) -> Any:
@@ -174,7 +194,7 @@ class Run:
         def number(ref: int) -> int:
             return place[-1 - ref] if ref < 0 else ref if ref < n else ref + shift
 
-        _, _, steps, returned = self.key
+        _, _, steps, returned = self.key.parts
         return Program(
             [
                 *(Slot(array.shape, array.dtype) for array in self.inputs),

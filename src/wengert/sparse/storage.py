@@ -22,6 +22,7 @@ from ..program import Program
 from .assembly import Assembly, Store
 from .compressed import Compressed, Pass
 from .decide import Choice, Options, Recipe, Structured
+from .record import Key
 
 FORMAT = "wengert plan 1"
 _KINDS = {"tuple": tuple, "list": list, "dict": dict, "leaf": tree.LEAF, "none": tree.NONE}
@@ -96,6 +97,8 @@ def _out(value: Any, arrays: list[np.ndarray]) -> Any:
         return {"program": programs._program_out(value, arrays)}
     if isinstance(value, Primitive):
         return {"primitive": value.name}
+    if isinstance(value, Key):
+        return {"key": _out(value.parts, arrays)}
     if isinstance(value, tree.Tree):
         names = [name for name, kind in _KINDS.items() if kind is value.kind]
         if not names:
@@ -133,6 +136,8 @@ def _in(data: Any, arrays: list[np.ndarray]) -> Any:
         return programs._program_in(value, arrays)
     if kind == "primitive":
         return find(value)
+    if kind == "key":
+        return Key(_in(value, arrays))
     if kind == "tree":
         return tree.Tree(_KINDS[value[0]], _in(value[1], arrays), tuple(_in(child, arrays) for child in value[2]))
     if kind == "object":

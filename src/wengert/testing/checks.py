@@ -323,6 +323,7 @@ def sparsity(subject: Subject, generator: np.random.Generator) -> Row:
     if any(np.iscomplexobj(x) for x in (*subject.leaves, *subject.outputs)):
         return Row("sparsity", SKIPPED, cause="patterns are for real numbers")
     worst = Row("sparsity")
+    tolerance = rounding(subject, generator)
     for i, x in enumerate(subject.leaves):
         for j, out in enumerate(subject.outputs):
             if not x.size or not out.size:
@@ -351,12 +352,12 @@ def sparsity(subject: Subject, generator: np.random.Generator) -> Row:
                     cause = "outside of the pattern"
                     return Row("sparsity", WRONG, labels[0], column[where], 0.0, np.inf, cause)
                 found = values[:, k].reshape(out.shape)
-                worst = worse(worst, same("sparsity", [found], [column], labels, floor=_column_floor(out, x)))
+                worst = worse(worst, same("sparsity", [found], [column], labels, tolerance, _column_floor(out, x)))
     return worst
 
 
 def _column_floor(out: Any, x: Any) -> float:
-    """Return the size of a derivative below which it is rounding: of the value, or of terms of size 1 that cancelled."""
+    """Return the size below which a derivative is rounding: of the value, or of terms of size 1 that cancelled."""
     return max(1e-4 * size([finite(out)]) / max(size([finite(x)]), 1e-300), 1e-4)
 
 

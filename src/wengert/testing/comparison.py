@@ -101,6 +101,8 @@ def compare(
     found = push(leaves, directions)
     with np.errstate(all="ignore"):
         expected, errors = difference(value, leaves, directions)
+        scale = size([finite(part) for part in (*value(leaves), *expected)])
+    rounding = 1e-12 * (scale or 0.1)  # an exact zero may come out as the rounding of terms that cancel
     bad = wrong_shape(law, found, expected, out_labels)
     if bad is not None:
         return bad
@@ -109,7 +111,7 @@ def compare(
     for i, (a, b, e) in enumerate(zip(found, expected, errors, strict=True)):
         with np.errstate(all="ignore"):
             gap = np.where(a == b, 0.0, np.abs(a - b))
-            allowed = 10 * e + MARGIN * np.maximum(np.abs(a), np.abs(b))
+            allowed = 10 * e + MARGIN * np.maximum(np.abs(a), np.abs(b)) + rounding
             size_of = np.maximum(np.maximum(np.abs(a), np.abs(b)), 1e-300)
             clear = e <= 0.05 * size_of + 1e-7
         for k in np.ndindex(gap.shape):

@@ -21,6 +21,7 @@ LONG = 64  # steps; the rest of longer loops does not matter
 SMALL = 400  # steps; shorter nests are not worth the compile time of vector code
 PARALLEL = 60_000  # nanoseconds from which on several threads pay
 BLOCK = 512  # steps of a loop that a thread takes at a time
+SUM_BLOCK = 1024  # elements that are added up in one go
 FEWEST_STEPS = 64  # of an outer loop that threads share
 UNROLL = 4  # loops this short may be unrolled inside of others
 UNROLLED_NODES = 400
@@ -395,6 +396,9 @@ def level_of(plan: Plan, reduced: frozenset[int]) -> int:
     return level
 
 
+Sums = dict[tuple[int, int], Value]  # (entry, which of its unrolled copies) -> the sum so far
+
+
 class _Writer:
     def __init__(
         self,
@@ -431,7 +435,7 @@ class _Writer:
         ranges = [range(self.plan.extents[v]) for v in only]
         return [dict(zip(only, values, strict=True)) for values in itertools.product(*ranges)]
 
-    def _loops(self, level: int, sums: dict[tuple[int, int], Value]) -> dict[tuple[int, int], Value]:
+    def _loops(self, level: int, sums: Sums) -> Sums:
         code, loops = self.code, self.plan.loops
         starting = [
             i
@@ -456,80 +460,111 @@ class _Writer:
         """The combinations of unrolled variables that a root does not sum over."""
         return self._combinations([v for v in self.plan.unrolled if v not in self.box.reduced[i]])
 
-    def _loop(self, level: int, sums: dict[tuple[int, int], Value]) -> dict[tuple[int, int], Value]:
-        code, loops = self.code, self.plan.loops
-        v = loops[level]
-        n = self.plan.extents[v]
-        head, done = code.fresh("head"), code.fresh("done")
-        before = code.fresh("enter")
-        low, high = "0", str(n)
-        block: tuple[str, str, str, str] | None = None
-        if self.parallel and level == 0 and len(loops) > 1:
-            low, high = "%low", "%high"
-        elif self.parallel and level == 0:
-            # Blocks of constant length, of which LLVM knows that no address wraps around. The last one begins early enough
-            # to be whole: what two threads compute is the same.
-            block = tuple(code.fresh(x) for x in ("blocks", "block", "nextblock", "allblocks"))  # type: ignore[assignment]
-            assert block is not None
-            outside = code.fresh("outside")
-            code.row(f"br label %{outside}")
-            code.label(outside)
-            code.row(f"br label %{block[0]}")
-            code.label(block[0])
-            code.row(f"%{block[1]} = phi i64 [ %low, %{outside} ], [ %{block[2]}, %{block[0]}.end ]")
-            code.push()
+    def _loop(self, level: int, sums: Sums) -> Sums:
+        n = self.plan.extents[self.plan.loops[level]]
+        if self.parallel and level == 0:
+            if len(self.plan.loops) > 1:
+                return self._counted(level, sums, "%low", "%high")
+            return self._in_blocks(level, sums, n)
+        if level == len(self.plan.loops) - 1 and sums and n >= 4 * SUM_BLOCK and self._adds():
+            return self._long_sum(level, sums, n)
+        return self._counted(level, sums, "0", str(n))
+
+    def _adds(self) -> bool:
+        return any(root.reduction == "sum" and root.kind.code in "fc" for root, _, _ in self.box.entries)
+
+    def _in_blocks(self, level: int, sums: Sums, n: int) -> Sums:
+        """A single loop that threads share: in blocks of constant length, of which LLVM knows that no address wraps around.
+
+        The last block begins early enough to be whole: what two threads compute is the same.
+        """
+
+        def block(number: str) -> None:
+            code = self.code
             code.declares["llvm.umin.i64"] = "declare i64 @llvm.umin.i64(i64, i64)"
-            begin = code.let(f"mul nuw nsw i64 %{block[1]}, {BLOCK}")
+            begin = code.let(f"mul nuw nsw i64 {number}, {BLOCK}")
             begin = code.let(f"call i64 @llvm.umin.i64(i64 {begin}, i64 {n - BLOCK})")
-            high = str(BLOCK)
+            self._counted(level, sums, "0", str(BLOCK), begin)
+
+        self._outer("%low", "%high", {}, lambda number, _: block(number) or {})
+        return sums
+
+    def _long_sum(self, level: int, sums: Sums, n: int) -> Sums:
+        """Sum in blocks and add up the blocks' sums: a long sum in one go would round too often."""
+        code = self.code
+        whole, rest = divmod(n, SUM_BLOCK)
+
+        def fresh() -> Sums:
+            return {key: scalars.identity(self._reduction(key), value.kind) for key, value in sums.items()}
+
+        def added(totals: Sums, parts: Sums) -> Sums:
+            return {key: scalars.combine(code, self._reduction(key), totals[key], parts[key]) for key in totals}
+
+        def block(number: str, totals: Sums) -> Sums:
+            begin = code.let(f"mul nuw nsw i64 {number}, {SUM_BLOCK}")
+            return added(totals, self._counted(level, fresh(), "0", str(SUM_BLOCK), begin))
+
+        totals = self._outer("0", str(whole), sums, block)
+        if rest:
+            totals = added(totals, self._counted(level, fresh(), "0", str(rest), str(whole * SUM_BLOCK)))
+        return totals
+
+    def _reduction(self, key: tuple[int, int]) -> str:
+        return self.box.entries[key[0]][0].reduction or ""
+
+    def _outer(self, low: str, high: str, sums: Sums, body: Callable[[str, Sums], Sums]) -> Sums:
+        """Write a loop around `body(counter, sums)`."""
+        return self._for(low, high, sums, body, "")
+
+    def _counted(self, level: int, sums: Sums, low: str, high: str, begin: str = "") -> Sums:
+        """Write the loop of a level from `low` to `high`; its variable starts at `begin`."""
+        v = self.plan.loops[level]
+
+        def body(counter: str, inner: Sums) -> Sums:
+            self.registers[v] = self.code.let(f"add nuw nsw i64 {begin}, {counter}") if begin else counter
+            result = self._loops(level + 1, inner)
+            del self.registers[v]
+            return result
+
+        return self._for(low, high, sums, body, self.hint)
+
+    def _for(self, low: str, high: str, sums: Sums, body: Callable[[str, Sums], Sums], hint: str) -> Sums:
+        code = self.code
+        head, done, before, latch = (code.fresh(x) for x in ("head", "done", "enter", "latch"))
         code.row(f"br label %{before}")
         code.label(before)
         code.row(f"br label %{head}")
         code.label(head)
-        register = f"%{code.fresh('i')}"
-        following = f"%{code.fresh('next')}"
+        counter, following = f"%{code.fresh('i')}", f"%{code.fresh('next')}"
         place = len(code.rows)
-        inner: dict[tuple[int, int], Value] = {}
-        phis: list[tuple[str, str, str, str]] = []
+        inner: Sums = {}
+        starts: list[tuple[str, str, str]] = []
         for key, value in sums.items():
             names = []
             for part in (value.re, value.im) if value.im else (value.re,):
                 name = f"%{code.fresh('sum')}"
-                phis.append((name, value.kind.type, part, ""))
+                starts.append((name, value.kind.type, part))
                 names.append(name)
             inner[key] = Value(value.kind, *names)
         code.push()
-        self.registers[v] = register
-        if block is not None:
-            self.registers[v] = code.let(f"add nuw nsw i64 {begin}, {register}")
-        result = self._loops(level + 1, inner)
+        result = body(counter, inner)
         code.pop()
-        latch = code.fresh("latch")
         code.row(f"br label %{latch}")
         code.label(latch)
-        code.row(f"{following} = add nuw nsw i64 {register}, 1")
+        code.row(f"{following} = add nuw nsw i64 {counter}, 1")
         more = code.let(f"icmp ult i64 {following}, {high}")
-        code.row(f"br i1 {more}, label %{head}, label %{done}{self.hint}")
+        code.row(f"br i1 {more}, label %{head}, label %{done}{hint}")
         code.label(done)
-        rows = [f"  {register} = phi i64 [ {low}, %{before} ], [ {following}, %{latch} ]"]
+        rows = [f"  {counter} = phi i64 [ {low}, %{before} ], [ {following}, %{latch} ]"]
         ends = [part for key in sums for part in ((result[key].re, result[key].im) if result[key].im else (result[key].re,))]
-        for (name, kind, start, _), end in zip(phis, ends, strict=True):
+        for (name, kind, start), end in zip(starts, ends, strict=True):
             rows.append(f"  {name} = phi {kind} [ {start}, %{before} ], [ {end}, %{latch} ]")
         code.rows[place:place] = rows
-        del self.registers[v]
-        if block is not None:
-            code.pop()
-            code.row(f"br label %{block[0]}.end")
-            code.label(f"{block[0]}.end")
-            code.row(f"%{block[2]} = add nuw nsw i64 %{block[1]}, 1")
-            more = code.let(f"icmp ult i64 %{block[2]}, %high")
-            code.row(f"br i1 {more}, label %{block[0]}, label %{block[3]}")
-            code.label(block[3])
-        return result
+        return {key: result[key] for key in sums}
 
     # ------------------------------------------------------------ bodies
 
-    def _body(self, sums: dict[tuple[int, int], Value]) -> dict[tuple[int, int], Value]:
+    def _body(self, sums: Sums) -> Sums:
         code = self.code
         sums = dict(sums)
         code.push()

@@ -129,6 +129,7 @@ class Schedule:
             for v in map(self._behind, program.outputs)
             if v >= self.first and v not in self.constants and self.step(v).primitive.name != "pick"
         }
+        required = set(stored)
         cost = [0] * self.count
         depth = [0] * self.count
         sizes = [_size(program.slot(v).shape) if v in self.kinds else 0 for v in range(self.count)]
@@ -143,6 +144,7 @@ class Schedule:
             cost[v] = min(cost[v], 10_000)
             if depth[v] > DEEPEST:
                 stored.add(v)
+                required.add(v)
             if v in stored:
                 depth[v] = 0
         contexts: list[set[Any]] = [set() for _ in range(self.count)]
@@ -150,11 +152,7 @@ class Schedule:
             step = self.step(v)
             seen = contexts[v]
             if v not in stored and seen:
-                widest = max(_size(shape) for _, shape, _ in seen)
-                again = (len(seen) - 1) * cost[v]
-                # Computing again must cost more than storing once and loading each time; spreading a small value
-                # over a large domain would repeat it for every element.
-                if again > 4 + 2 * len(seen) or (widest >= 4 * sizes[v] and cost[v] >= 4):
+                if _pays(seen, cost[v], sizes[v]):
                     stored.add(v)
             if v in stored:
                 here: set[Any] = set()
@@ -184,6 +182,13 @@ class Schedule:
                     contexts[a] |= {(levels[v], program.slot(a).shape, ())}
                 else:
                     contexts[a] |= {(level, shape, (*path, v)) for level, shape, path in here}
+        # What looked expensive may be cheap now that what it reads is stored.
+        for v in range(self.first, self.count):
+            step = self.step(v)
+            own = scalars.cost_of(step.primitive.name) if step.primitive.family == "elementwise" else 0
+            cost[v] = min(own + sum(cost[a] for a in step.args if a not in stored), 10_000)
+            if v in stored and v not in required and not _pays(contexts[v], cost[v], sizes[v]):
+                stored.discard(v)
         return stored
 
     def _product_domain(self, step: Step, a: int) -> tuple[int, ...]:
@@ -442,6 +447,9 @@ class Schedule:
             matrix = products.as_matrix(*resolved[:2], shape, resolved[2], order, batch, rows)
             if matrix is not None:
                 return matrix, ordered
+        behind = self._behind(value)
+        if behind != value and behind >= self.first and behind not in self.layouts and self.kinds[behind] == kind:
+            raise MustStore(behind)  # stored in its own shape, others of that shape are computed along with it
         copy = self.new(tuple(ordered), kind)
         inverse = [order.index(i) for i in range(len(order))]
         root = Root(
@@ -668,6 +676,14 @@ class Schedule:
             )
         )
         return item
+
+
+def _pays(contexts: set[Any], cost: int, size: int) -> bool:
+    """Whether a value should be stored: computing it again must cost more than storing it once and loading it each time,
+    and spreading a small value over a large domain would repeat it for every element.
+    """
+    widest = max((_size(shape) for _, shape, _ in contexts), default=0)
+    return (len(contexts) - 1) * cost > 4 + 2 * len(contexts) or (widest >= 4 * size and cost >= 4)
 
 
 def _array_of(part: Any, arrays: Sequence[int]) -> int:
