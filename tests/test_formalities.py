@@ -22,7 +22,8 @@ ROOT = Path(wengert.__file__).parent
 LAYERS = [
     {"errors"},
     {"keeping"},
-    {"recording", "advice", "require"},
+    {"advice", "keeping", "require"},
+    {"recording"},
     {"primitives", "modes"},
     {"boxes"},
     {"tree", "views"},

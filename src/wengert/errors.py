@@ -205,13 +205,13 @@ def unmask(error: BaseException | None) -> None:
 
 
 _LIBRARY = (os.path.dirname(os.path.abspath(__file__)) + os.sep,)
-_NUMERIC = tuple(os.sep + name + os.sep for name in ("numpy", "scipy"))
 
 
 def _is_user_code(name: str) -> bool:
     if name.startswith(_LIBRARY) and not name.startswith(_LIBRARY[0] + "demo" + os.sep):
         return False
-    return not ("site-packages" in name and any(part in name for part in _NUMERIC))
+    numeric = (getattr(sys.modules.get(module), "__file__", None) for module in ("numpy", "scipy"))
+    return not any(path and name.startswith(os.path.dirname(path) + os.sep) for path in numeric)
 
 
 def user_level() -> int:

@@ -6,7 +6,7 @@ lines of the same kind over derived Programs, so every order and every transform
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -21,20 +21,25 @@ from ..recording import Traced, apply
 from ..transforms.batch import run_batched
 from ..transforms.derive import batch_program, forward_program, is_inexact, reverse_program
 from ..transforms.simplify import simplify
-from .interpret import compile_numpy
+from .interpret import run
 
 # ---------------------------------------------------------------- Programs as settings
 
 
-def function_of(program: Program) -> Any:
-    """Return the Python function of a Program's inputs that computes its outputs from plain arrays."""
-    function = program._compiled
-    if function is None:
-        function = program._compiled = compile_numpy(program)
+def function_of(program: Program) -> Callable[..., tuple[Any, ...]]:
+    """Return the Python function of a Program's inputs that computes its outputs from plain arrays.
+
+    It is that of an equal Program seen before, if there is one, which may have become machine code in the meantime.
+    """
     captures = program.captures
-    if not captures:
-        return function
-    return lambda *values: function(*values, *captures)
+    known = program if captures else interned(program)
+    return lambda *values: run(known, values, captures)
+
+
+@lru_cache(maxsize=512)
+def interned(program: Program) -> Program:
+    """Return the first of all equal closed Programs."""
+    return program
 
 
 def rearranged(program: Program, inputs: Sequence[int | Slot], outputs: Sequence[int] | None = None) -> Program:

@@ -77,4 +77,4 @@ def compile_numpy(program: Program) -> Any:
             rows.append(f"    del {', '.join(gone)}")
     rows.append(f"    return ({''.join(names[i] + ', ' for i in program.outputs)})")
     exec(compile("\n".join(rows), "<wengert program>", "exec"), scope)
-    return scope["program"]
+    return scope.pop("program")  # else function and scope would hold each other

@@ -33,6 +33,7 @@ MISSING: Any = np._NoValue
 # Which module to load when one of its functions first meets a tensor.
 _ON_DEMAND = {
     "numpy.fft": ".fft",
+    "numpy.lib._scimath_impl": ".emath",  # NumPy 2.0
     "numpy.lib.scimath": ".emath",
     "numpy.linalg": ".linalg",
     "numpy.polynomial.polynomial": ".polynomial",
@@ -62,9 +63,9 @@ class Absent:
         self.__name__ = name
 
 
-def since(name: str) -> Any:
+def since(name: str, module: Any = np) -> Any:
     """Return a function of NumPy's that came after version 2.0."""
-    return getattr(np, name, None) or Absent(name)
+    return getattr(module, name, None) or Absent(name)
 
 
 def on_values(function: Any, *others: Any) -> Any:
@@ -82,7 +83,11 @@ def on_values(function: Any, *others: Any) -> Any:
 
 def name_of(function: Any) -> str:
     """Return the public name of a NumPy or SciPy function."""
-    module = (getattr(function, "__module__", None) or "numpy").replace("numpy.lib.scimath", "numpy.emath")
+    module = (
+        (getattr(function, "__module__", None) or "numpy")
+        .replace("lib.scimath", "emath")
+        .replace("lib._scimath_impl", "emath")
+    )
     return f"{module}.{function.__name__}"
 
 

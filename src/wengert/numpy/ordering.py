@@ -193,6 +193,8 @@ def array_equiv(a1: Any, a2: Any) -> bool:
 # ---------------------------------------------------------------- sets
 
 isin = on_values(np.isin)
+if "in1d" in vars(np):  # until NumPy 2.3
+    on_values(vars(np)["in1d"])
 
 
 @implements(np.unique)

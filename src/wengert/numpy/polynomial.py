@@ -14,7 +14,7 @@ import numpy as np
 from numpy.polynomial import polynomial as _series_of_powers
 
 from ..errors import ArgumentError, StructureError
-from ._register import as_array, as_float, implements
+from ._register import as_array, as_float, implements, since
 
 __all__ = [
     "chebval",
@@ -26,6 +26,7 @@ __all__ = [
     "polygrid2d",
     "polyval",
     "polyval2d",
+    "polyvalnd",
 ]
 
 # The recurrence P[k + 1] = (a[k] x + b[k]) P[k] + g[k] P[k - 1] of each family, from P[0] = 1.
@@ -78,10 +79,18 @@ hermeval = _series("hermeval", "HermiteE")
 @implements(_series_of_powers.polyval2d)
 def polyval2d(x: Any, y: Any, c: Any) -> Any:
     """Same as `numpy.polynomial.polynomial.polyval2d`."""
-    x, y = as_float(x), as_float(y)
-    if x.shape != y.shape:
-        raise ArgumentError("x, y are incompatible")
-    return polyval(y, polyval(x, c), tensor=False)
+    return polyvalnd((x, y), c)
+
+
+@implements(since("polyvalnd", _series_of_powers))
+def polyvalnd(pts: Any, c: Any) -> Any:
+    """Same as `numpy.polynomial.polynomial.polyvalnd`: one variable after the other."""
+    points = [as_float(x) for x in pts]
+    if any(x.shape != points[0].shape for x in points):
+        raise ArgumentError(f"the points have different shapes: {[x.shape for x in points]}")
+    for k, x in enumerate(points):
+        c = polyval(x, c, tensor=k == 0)
+    return c
 
 
 @implements(_series_of_powers.polygrid2d)

@@ -87,7 +87,7 @@ def _resolve(shape: Any, size: int) -> tuple[int, ...]:
 
 
 @implements(np.reshape)
-def reshape(a: Any, /, shape: Any = None, order: Any = "C", *, newshape: Any = None, copy: Any = None) -> Any:
+def reshape(a: Any, shape: Any = None, order: Any = "C", *, newshape: Any = None, copy: Any = None) -> Any:
     """Same as `numpy.reshape`."""
     a = as_array(a)
     shape = _resolve(newshape if shape is None else shape, a.size)

@@ -158,7 +158,9 @@ def _quantiles(function: Any, scale: float, skip_nan: bool) -> Any:
         keepdims: Any = False,
         *,
         weights: Any = None,
+        interpolation: Any = None,
     ) -> Any:
+        method = method if interpolation is None else interpolation  # what NumPy called it before 1.22
         a = as_array(a)
         if isinstance(q, int | float) and a.dtype.kind == "f":  # a Python number does not promote
             q = np.asarray(q, a.dtype)
@@ -252,8 +254,10 @@ def _variables(m: Any, rowvar: bool, kind: Any) -> Any:
 
 
 @implements(np.corrcoef)
-def corrcoef(x: Any, y: Any = None, rowvar: bool = True, *, dtype: Any = None) -> Any:
-    """Same as `numpy.corrcoef`; clipping to [-1, 1] takes no part in the derivative."""
+def corrcoef(
+    x: Any, y: Any = None, rowvar: bool = True, bias: Any = None, ddof: Any = None, *, dtype: Any = None
+) -> Any:
+    """Same as `numpy.corrcoef`; `bias` and `ddof` have no effect, as in the NumPy versions that take them."""
     c = cov(x, y, rowvar, dtype=dtype)
     if c.ndim == 0:
         return c / c

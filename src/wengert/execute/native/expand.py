@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import lru_cache
+from math import factorial
 from typing import Any
 
 import numpy as np
@@ -43,7 +44,16 @@ def _xlog1py(x: Any, y: Any) -> Any:
     return np.where((x == 0) & ~np.isnan(y), 0.0, x * np.log1p(y))
 
 
+def _polygamma(x: Any, order: int) -> Any:
+    import scipy.special as sp
+
+    if order == 0:
+        return sp.digamma(x)
+    return (-1.0) ** (order + 1) * factorial(order) * sp._ufuncs._zeta(order + 1.0, x)
+
+
 FORMULAS: dict[str, Callable[..., Any]] = {
+    "special.polygamma": _polygamma,
     "softmax": _softmax,
     "logsumexp": _logsumexp,
     "special.expit": lambda x: 1 / (1 + np.exp(-x)),

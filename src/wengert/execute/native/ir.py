@@ -162,6 +162,8 @@ class Code:
         self._scopes: list[dict[str, str]] = [{}]
         self.defined: dict[str, tuple[str, ...]] = {}
         self.metadata: list[str] = []
+        self.helpers: dict[str, str] = {}
+        self.symbols: dict[str, int] = {}
 
     # ------------------------------------------------------------ rows
 

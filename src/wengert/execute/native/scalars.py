@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from ...primitives.base import REGISTRY
-from . import vectormath
+from . import ufuncs, vectormath
 from .ir import BOOL, F8, I8, Code, Kind, Value, constant, kind_of, literal, number_in
 
 Lower = Callable[..., Value]
@@ -37,6 +37,8 @@ def lowers(*names: str) -> Callable[[Lower], Lower]:
 
 def cost_of(name: str) -> int:
     """Return the rough cost of one element."""
+    if name.startswith("special."):
+        return 100
     if name in vectormath.FUNCTIONS:
         return vectormath.COST
     return COST.get(name, 1)
@@ -50,7 +52,7 @@ def loop_kinds(name: str, dtypes: tuple[Any, ...], out: Any, params: tuple[Any, 
     """
     primitive = REGISTRY[name]
     ufunc = getattr(primitive, "ufunc", None)
-    if name not in LOWER and name not in vectormath.FUNCTIONS:
+    if name not in LOWER and name not in vectormath.FUNCTIONS and (ufunc is None or not name.startswith("special.")):
         return None
     if ufunc is not None:
         try:
@@ -108,7 +110,11 @@ def _supported(name: str, kinds: tuple[Kind, ...], params: tuple[Any, ...]) -> b
         if kinds[0].floating and not all(vectormath.available(part, kinds[0]) for part in needed):
             return False
     if name not in LOWER:
-        return all(kind == kinds[0] for kind in kinds) and vectormath.available(name, kinds[0])
+        if any(kind != kinds[0] for kind in kinds) or not kinds[0].floating:
+            return False
+        if name in vectormath.FUNCTIONS:
+            return vectormath.available(name, kinds[0])
+        return ufuncs.loop_of(REGISTRY[name].ufunc, kinds[0].bits) is not None  # type: ignore[attr-defined]
     return not (name == "power" and not kinds[0].floating)
 
 
@@ -118,6 +124,8 @@ def lower(code: Code, name: str, kinds: tuple[Kind, ...], args: list[Value], par
     function = LOWER.get(name)
     if function is None:
         kind = kinds[0]
+        if name not in vectormath.FUNCTIONS:
+            return ufuncs.call(code, name, REGISTRY[name].ufunc, kind, args)  # type: ignore[attr-defined]
         return Value(kind, vectormath.call(code, name, kind, *(arg.re for arg in args)))
     return function(code, kinds[-1], *args, **params)
 

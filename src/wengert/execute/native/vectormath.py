@@ -124,6 +124,7 @@ def module_text(code: Code, bodies: str, more: dict[str, str]) -> str:
     """Return a whole module: declarations (also `more` of them), the functions in `bodies`, attributes."""
     declares = {**code.declares, **more}
     rows = [declares[name] for name in sorted(declares)]
+    rows.extend(code.helpers[name] for name in sorted(code.helpers))
     rows.append(bodies)
     rows.append("attributes #0 = { nounwind willreturn memory(none) }")
     kept = []
@@ -144,7 +145,7 @@ def module_text(code: Code, bodies: str, more: dict[str, str]) -> str:
 
 def symbols(code: Code) -> dict[str, int]:
     """Return the addresses of the mathematical functions that were called."""
-    found: dict[str, int] = {}
+    found: dict[str, int] = dict(code.symbols)
     by_c_name = {c_name: c_name for c_name, _ in FUNCTIONS.values()}
     for name in code.declares:
         base = name[:-1] if name.endswith("f") and name not in by_c_name else name
