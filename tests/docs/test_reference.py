@@ -19,6 +19,8 @@ def test_every_link_in_the_documentation_leads_somewhere():
 
     broken = []
     for page in [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]:
+        if page.name == "api.md":  # made of docstrings, where brackets and parentheses are code
+            continue
         for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", page.read_text()):
             if not target.startswith("http") and not (page.parent / target).exists():
                 broken.append(f"{page.relative_to(ROOT)} -> {target}")

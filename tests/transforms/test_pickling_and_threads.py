@@ -51,7 +51,8 @@ FUNCTIONS = [
 def same(a, b):
     if isinstance(a, tuple):
         return all(map(same, a, b))
-    return np.array_equal(a, b)
+    # A Program that has become hot meanwhile runs as machine code, which may round the last digits differently.
+    return np.allclose(a, b, rtol=1e-12, atol=1e-14)
 
 
 @pytest.mark.parametrize("name", CALLABLES)
@@ -78,7 +79,7 @@ def test_a_pool_of_processes():
     with context.Pool(1) as pool:
         found = pool.map(wg.hessian(np.prod), [X, 2 * X])
     for a, b in zip(found, [X, 2 * X]):
-        assert np.array_equal(a, wg.hessian(np.prod)(b))
+        assert np.allclose(a, wg.hessian(np.prod)(b), rtol=1e-12)
 
 
 def close(a, b):
@@ -164,8 +165,9 @@ def test_an_error_in_one_thread_leaves_the_others_alone():
             close(a, b)
 
 
-def test_nothing_is_left_in_memory():
+def test_nothing_is_left_in_memory(monkeypatch):
     """With the collector of cycles off, what transforms leave behind does not grow with their use."""
+    monkeypatch.setenv("WENGERT_NATIVE", "off")  # loading the compiler is not a leak
     x = np.random.default_rng(0).normal(size=200)
     rule = wg.custom_rule(np.sin, vjp=lambda c, out, x: (c * np.cos(x),))
 
