@@ -24,31 +24,34 @@ class Keeper:
     __slots__ = ("known",)
 
     def __init__(self) -> None:
-        self.known: dict[int, tuple[Any, Any, bool]] = {}
+        # A weak reference, what is kept, and its bytes; None instead of these for a sample of a large array.
+        self.known: dict[int, tuple[Any, Any, bytes | None]] = {}
 
     def keep(self, array: np.ndarray) -> np.ndarray:
         """Return what a line may keep of a plain array."""
         entry = self.known.get(id(array))
-        if entry is not None and entry[0]() is not array:  # another array that lay at the same place
-            entry = None
+        if entry is not None and entry[0]() is array:  # not another array that lies at the same place
+            content = entry[2]
+            if content is None:
+                return array
+            if content == array.tobytes():
+                return entry[1]
         if array.nbytes > _SMALL:
-            if entry is None and array.flags.writeable:
-                self.known[id(array)] = (weakref.ref(array), _sample(array), True)
+            if array.flags.writeable:
+                self.known[id(array)] = (weakref.ref(array), _sample(array), None)
             return array
-        if entry is not None and entry[1].tobytes() == array.tobytes():
-            return entry[1]
         copy = array.copy()
         known = self.known
         if len(known) >= 32 and len(known) & (len(known) - 1) == 0:  # at powers of two: forget the dead
             for key in [key for key, other in known.items() if other[0]() is None]:
                 del known[key]
-        known[id(array)] = (weakref.ref(array), copy, False)
+        known[id(array)] = (weakref.ref(array), copy, copy.tobytes())
         return copy
 
     def check(self) -> None:
         """Raise AssignmentError if a large array is not what it was when it was first used."""
-        for reference, sample, large in self.known.values():
-            array = reference() if large else None
+        for reference, sample, content in self.known.values():
+            array = reference() if content is None else None
             if array is not None and _sample(array).tobytes() != sample.tobytes():
                 raise AssignmentError(
                     f"a plain array of shape {array.shape} was written to after it had been used with tracked values",

@@ -68,7 +68,10 @@ def _operand(value: Any) -> Any:
 
 def _binary(primitive: Any) -> tuple[Any, Any]:
     def forward(self: Tensor, other: Any) -> Any:
-        if not isinstance(other, _OPERANDS) and (other := _operand(other)) is NotImplemented:
+        if other.__class__ is _NDARRAY:
+            if other.dtype is OBJECT:
+                other = unboxed(other)
+        elif not isinstance(other, _OPERANDS) and (other := _operand(other)) is NotImplemented:
             return NotImplemented
         return apply2(primitive, self, other)
 
@@ -82,11 +85,13 @@ def _binary(primitive: Any) -> tuple[Any, Any]:
 
 def _product(reflected: bool) -> Any:
     def method(self: Tensor, other: Any) -> Any:
-        if not isinstance(other, _OPERANDS):
+        if other.__class__ is not _NDARRAY and not isinstance(other, _OPERANDS):
             if is_sparse(other):
                 return sparse_times_dense(other, self) if reflected else dense_times_sparse(self, other)
             if (other := _operand(other)) is NotImplemented:
                 return NotImplemented
+        elif other.__class__ is _NDARRAY and other.dtype is OBJECT:
+            other = unboxed(other)
         return matmul(other, self) if reflected else matmul(self, other)
 
     return method
@@ -99,14 +104,18 @@ def _asked_by_sparse_product() -> bool:
 
 
 def _times(reflected: bool) -> Any:
+    multiply = e.multiply
+
     def method(self: Tensor, other: Any) -> Any:
-        if not isinstance(other, _OPERANDS):
+        if other.__class__ is not _NDARRAY and not isinstance(other, _OPERANDS):
             if is_sparse(other) and hasattr(other, "getH"):
                 # `*` of SciPy's older sparse matrices is the matrix product
                 return sparse_times_dense(other, self) if reflected else dense_times_sparse(self, other)
             if (other := _operand(other)) is NotImplemented:
                 return NotImplemented
-        return apply2(e.multiply, other, self) if reflected else apply2(e.multiply, self, other)
+        elif other.__class__ is _NDARRAY and other.dtype is OBJECT:
+            other = unboxed(other)
+        return apply2(multiply, other, self) if reflected else apply2(multiply, self, other)
 
     return method
 

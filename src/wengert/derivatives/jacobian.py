@@ -18,6 +18,7 @@ from ..primitives.indexing import concatenate, index_add, reshape, transpose
 from ..recording import Line, current, depends, wrap
 from ..tensor import Tensor
 from ..transforms.reverse import backpropagate, sweep
+from ..transforms.units import Units
 from .linear_map import push_block
 from .memory import affordable
 
@@ -49,15 +50,19 @@ def diagonal_matrix(values: Any, shape: tuple[int, ...]) -> Any:
 
 
 def unit_seeds(line: Line, start: int, stop: int) -> Any:
-    """Return seeds number start to stop of the standard basis, each of the line's shape."""
-    params = {"shape": line.shape, "start": start, "stop": stop, "dtype": line.dtype}
-    seeds = structural.unit_seeds.evaluate(**params)
+    """Return seeds number start to stop of the standard basis, each of the line's shape, for `push_block`."""
     recorder = current()
     if recorder is None or recorder.guards is None:
-        return seeds
+        return Units(line.shape, start, stop, line.dtype)
+    params = {"shape": line.shape, "start": start, "stop": stop, "dtype": line.dtype}
+    seeds = structural.unit_seeds.evaluate(**params)
     # `jit` records: that these are unit seeds is part of the Program, so that compiled code can skip the zeros.
     step = Line(structural.unit_seeds, (), params, (), None, seeds.shape, seeds.dtype, recorder.session)
     return wrap(Tensor, seeds, step)
+
+
+def _unit_seed(line: Line, k: int) -> np.ndarray:
+    return structural.unit_seeds.evaluate(shape=line.shape, start=k, stop=k + 1, dtype=line.dtype)[0]
 
 
 def reverse_jacobian(
@@ -142,7 +147,7 @@ def _rows(
             [
                 _or_zeros(found.get(source), source)
                 for found in [
-                    backpropagate(lines, {target: unit_seeds(target, k, k + 1)[0]}, sources, wrapper)
+                    backpropagate(lines, {target: _unit_seed(target, k)}, sources, wrapper)
                 ]
                 for source in sources
             ]

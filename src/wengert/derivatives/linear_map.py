@@ -21,6 +21,7 @@ from ..tensor import Tensor
 from ..transforms.batch import run_batched
 from ..transforms.forward import push_forward
 from ..transforms.reverse import Arguments, arguments_of, backpropagate
+from ..transforms.units import Units
 
 LONGEST = 2000  # lines; longer recordings are not keyed
 CAPACITY = 256
@@ -58,11 +59,13 @@ def push_block(
     lines: Sequence[Line],
     starts: Sequence[Line],
     ends: Sequence[Line],
-    seeds: Sequence[np.ndarray],
+    seeds: Sequence[Any],
     wrapper: type | None,
     reverse: bool,
 ) -> list[Any]:
     """Push a block of seeds from `starts` to `ends`; every seed and result has one leading axis of the block's size.
+
+    A block may be `Units`, which are part of the kept Program instead of an argument of it.
 
     In reverse mode the starts are targets and the ends are sources; in forward mode the other way round. An end that
     nothing reaches gets zeros.
@@ -81,14 +84,16 @@ def push_block(
     single = [Slot(line.shape, line.dtype) for line in starts]
     key = values = places = None
     if len(lines) <= LONGEST:
-        key, values, places = structure(lines, starts, ends, wrapper, (size, reverse))
+        units = tuple(seed.key if isinstance(seed, Units) else None for seed in seeds)
+        key, values, places = structure(lines, starts, ends, wrapper, (size, reverse, units))
     if key is not None and values is not None and places is not None:
         seen, program = _memo.find(key)
         if seen:
             if program is None:
-                program = _general_program(linear, single, values, places, size)
+                program = _general_program(linear, single, values, places, size, seeds)
                 _memo.keep(key, program)
-            return list(run(program, [*seeds, *values], program.captures))
+            given = [seed for seed in seeds if not isinstance(seed, Units)]
+            return list(run(program, [*given, *values], program.captures))
     program = trace(lambda *s: linear(arguments_of, s), single)
     outs, flags = run_batched(program, size, seeds, [True] * len(seeds))
     return [_spread(out, flag, size) for out, flag in zip(outs, flags, strict=True)]
@@ -98,7 +103,9 @@ def _spread(out: Any, flag: bool, size: int) -> Any:
     return out if flag else np.broadcast_to(out, (size, *out.shape))
 
 
-def _general_program(linear: Any, single: Sequence[Slot], values: Sequence[Any], places: Any, size: int) -> Program:
+def _general_program(
+    linear: Any, single: Sequence[Slot], values: Sequence[Any], places: Any, size: int, seeds: Sequence[Any]
+) -> Program:
     """Trace the linear map with its seeds and the values of the lines as inputs, then batch it over the seeds."""
     count = len(single)
     slots = [Slot.of(value) for value in values]
@@ -115,11 +122,18 @@ def _general_program(linear: Any, single: Sequence[Slot], values: Sequence[Any],
     program = trace(unbatched, [*single, *slots])
 
     def batched(*inputs: Any) -> list[Any]:
+        remaining = iter(inputs)
+        blocks = [seed if isinstance(seed, Units) else next(remaining) for seed in seeds]
         flags = [True] * count + [False] * len(slots)
-        outs, which = run_batched(program, size, inputs, flags)
+        outs, which = run_batched(program, size, [*blocks, *remaining], flags)
         return [_spread(out, flag, size) for out, flag in zip(outs, which, strict=True)]
 
-    return trace(batched, [*(Slot((size, *slot.shape), slot.dtype) for slot in single), *slots])
+    wide = [
+        Slot((size, *slot.shape), slot.dtype)
+        for slot, seed in zip(single, seeds, strict=True)
+        if not isinstance(seed, Units)
+    ]
+    return trace(batched, [*wide, *slots])
 
 
 class _Place:

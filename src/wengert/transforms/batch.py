@@ -14,6 +14,7 @@ import numpy as np
 
 from ..program import Program, Slot
 from ..recording import apply
+from .units import Units, push
 
 REUSE_BYTES = 1 << 16  # smaller arrays come from NumPy's own cache of buffers
 
@@ -27,11 +28,12 @@ def run_batched(
 ) -> tuple[list[Any], list[bool]]:
     """Return the outputs and which of them are batched (axis 0, length `size`).
 
-    Flags in `batched` are for the inputs; captures are never batched.
+    Flags in `batched` are for the inputs; captures are never batched. An input may be a block of unit seeds.
     """
     values: list[Any] = [*args, *(program.captures if captures is None else captures)]
     flags = [*batched, *(False,) * len(program.captures)]
     ends = program.last_uses()
+    seeded = any(isinstance(arg, Units) for arg in args)
     with np.errstate(all="ignore"):
         for position, step in enumerate(program.steps):
             mine = [values[a] for a in step.args]
@@ -44,6 +46,15 @@ def run_batched(
                 flags.append(False)
                 continue
             result = None
+            if seeded:
+                if any(isinstance(arg, Units) for arg in mine):
+                    result = push(step.primitive, mine, which, dict(step.params))
+                    if result is None:
+                        mine = [arg.matrix() if isinstance(arg, Units) else arg for arg in mine]
+                    else:
+                        values.append(result)
+                        flags.append(True)
+                        continue
             if not step.params:
                 ufunc = getattr(step.primitive, "ufunc", None)
                 if ufunc is not None:
@@ -53,7 +64,10 @@ def run_batched(
             values.append(result)
             flags.append(True)
             del mine, result
-    return [values[i] for i in program.outputs], [flags[i] for i in program.outputs]
+    outputs = [values[i] for i in program.outputs]
+    if seeded:
+        outputs = [out.matrix() if isinstance(out, Units) else out for out in outputs]
+    return outputs, [flags[i] for i in program.outputs]
 
 
 def _quick(ufunc: np.ufunc, slot: Slot, size: int, which: Sequence[bool], args: list[Any], dead: bool) -> Any:

@@ -114,7 +114,7 @@ def _compiled(program: Program, values: Sequence[Any]) -> Any:
     from .build import Compiled, NoLowering
     from .hybrid import as_plain, constants
     from .prepare import prepare
-    from .wrapper import Argument, Result, argument_of
+    from .wrapper import Result, argument_of
 
     _state["loaded"] = True
     arguments = []
