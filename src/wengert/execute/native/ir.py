@@ -177,6 +177,7 @@ class Code:
         self.rows.append(f"  {text}")
 
     def label(self, name: str) -> None:
+        """Begin a basic block."""
         self.rows.append(f"{name}:")
 
     def let(self, text: str) -> str:
@@ -208,6 +209,7 @@ class Code:
         self._scopes.append({})
 
     def pop(self) -> None:
+        """Leave a scope."""
         self._scopes.pop()
 
     # ------------------------------------------------------------ arithmetic on parts
@@ -254,6 +256,7 @@ class Code:
         return self.pure(f"{op} {kind.type} {a}, {b}")
 
     def fneg(self, kind: Kind, a: str) -> str:
+        """Change the sign."""
         x = number_in(a)
         if x is not None:
             return literal(kind, -x)
@@ -265,22 +268,28 @@ class Code:
         return name
 
     def add(self, kind: Kind, a: str, b: str) -> str:
+        """Add two parts."""
         return self.fop("fadd", kind, a, b)
 
     def sub(self, kind: Kind, a: str, b: str) -> str:
+        """Subtract two parts."""
         return self.fop("fsub", kind, a, b)
 
     def mul(self, kind: Kind, a: str, b: str) -> str:
+        """Multiply two parts."""
         return self.fop("fmul", kind, a, b)
 
     def div(self, kind: Kind, a: str, b: str) -> str:
+        """Divide two parts."""
         return self.fop("fdiv", kind, a, b)
 
     def compare(self, predicate: str, kind: Kind, a: str, b: str) -> str:
+        """Compare two parts with one of LLVM's predicates."""
         op = "fcmp" if kind.code == "f" else "icmp"
         return self.pure(f"{op} {predicate} {kind.type} {a}, {b}")
 
     def select(self, condition: str, kind: Kind, a: str, b: str) -> str:
+        """Choose one of two parts."""
         if a == b or condition == "true":
             return a
         if condition == "false":
@@ -288,15 +297,19 @@ class Code:
         return self.pure(f"select i1 {condition}, {kind.type} {a}, {kind.type} {b}")
 
     def integer(self, op: str, kind: Kind, a: str, b: str) -> str:
+        """Integer arithmetic on two parts."""
         return self.pure(f"{op} {kind.type} {a}, {b}")
 
     def is_nan(self, kind: Kind, a: str) -> str:
+        """Whether a part is NaN."""
         return self.compare("uno", kind, a, a)
 
     def both(self, a: str, b: str) -> str:
+        """Whether two conditions hold."""
         return self.pure(f"and i1 {a}, {b}")
 
     def either(self, a: str, b: str) -> str:
+        """Whether one of two conditions holds."""
         return self.pure(f"or i1 {a}, {b}")
 
     # ------------------------------------------------------------ calls
@@ -380,6 +393,7 @@ class Code:
         return Value(kind, first)
 
     def store(self, value: Value, base: str, offset: str = "0") -> None:
+        """Store an element."""
         kind = value.kind
         place = self.address(base, kind, offset)
         align = kind.bits // 8 or 1

@@ -192,7 +192,7 @@ class _Writer:
         return [dict(zip(only, values, strict=True)) for values in itertools.product(*ranges)]
 
     def _loops(self, level: int, sums: Sums) -> Sums:
-        code, loops = self.code, self.plan.loops
+        loops = self.plan.loops
         starting = [
             i
             for i, (root, _, _) in enumerate(self.box.entries)

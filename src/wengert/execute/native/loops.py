@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ...program import Program
-from . import control, products, scalars, sequential, threads
+from . import products, scalars, sequential, threads
 from .ir import Code, constant
 from .nest import Kernel, fill
 from .pull import Layout, original
@@ -133,7 +133,7 @@ class Loops:
         ends: dict[int, list[int]] = {}
         top = 0
         for v, position in sorted(first.items(), key=lambda entry: (entry[1], entry[0])):
-            if v in outputs or v in schedule.leaves and v not in schedule.forced:
+            if v in outputs or (v in schedule.leaves and v not in schedule.forced):
                 continue
             for done in sorted(p for p in ends if p < position):
                 for old in ends.pop(done):
@@ -214,11 +214,11 @@ class Loops:
                 (out,) = item.writes
                 products.call(code, kind, product, a, b, out, pointer)
             elif item.kind == "scan":
-                control.write_scan(code, item.payload, pointer, schedule.kinds, f"{name}_{number}")
+                control_code.write_scan(code, item.payload, pointer, schedule.kinds, f"{name}_{number}")
             elif item.kind == "branches":
-                control.write_branches(code, item.payload, pointer, f"{name}_{number}")
+                control_code.write_branches(code, item.payload, pointer, f"{name}_{number}")
             elif item.kind == "while":
-                control.write_while(code, item.payload, pointer, f"{name}_{number}")
+                control_code.write_while(code, item.payload, pointer, f"{name}_{number}")
             else:
                 (out,) = item.writes
                 sequential.write(code, item.payload, out, pointer, schedule)

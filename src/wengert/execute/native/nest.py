@@ -162,7 +162,7 @@ class Plan:
         while changed:
             changed = False
             names = list(extents)
-            pairs = zip(names, names[1:], strict=False) if ordered else itertools.permutations(names, 2)
+            pairs = itertools.pairwise(names) if ordered else itertools.permutations(names, 2)
             for outer, inner in pairs:
                 n = extents[inner]
                 if all(index.factor(outer) == index.factor(inner) * n for index in every) and all(

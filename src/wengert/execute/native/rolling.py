@@ -127,7 +127,7 @@ def find(program: Program) -> list[Region]:
     places: dict[int, list[int]] = defaultdict(list)
     for i, value in enumerate(hashes.tolist()):
         places[value].append(i)
-    later = {value: 0 for value in places}
+    later = dict.fromkeys(places, 0)
     regions: list[Region] = []
     position = 0
     while position < total - WINDOW:

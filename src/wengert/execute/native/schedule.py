@@ -21,8 +21,8 @@ from .joining import join
 from .nest import Box, build, nodes_of
 from .pull import ALIASES, JOINS, Layout, MustStore, Node, Puller, original
 from .storing import mandatory_values, stored_values
-from .support import SEQUENTIAL, supported
 from .straight import NoLowering
+from .support import SEQUENTIAL, supported
 
 GROUP_ROOTS = 64  # values that one nest writes
 
@@ -195,6 +195,7 @@ class Schedule:
         self.items.append(item)
 
     def new(self, shape: tuple[int, ...], kind: Kind) -> int:
+        """Return the number of a new block of memory."""
         number = self.extra
         self.extra += 1
         self.extra_shapes[number] = shape

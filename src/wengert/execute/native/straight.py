@@ -16,7 +16,7 @@ from ...primitives.contraction import _route
 from ...primitives.indexing import real_index
 from ...program import Program, Step
 from . import scalars
-from .ir import BOOL, Code, Kind, Value, constant, kind_of, strides_in_elements
+from .ir import BOOL, Code, Kind, constant, kind_of, strides_in_elements
 
 # Programs with more scalar operations than this get loops.
 LIMIT = 2500
