@@ -1,7 +1,7 @@
 """Compiled code: latency of tiny derivatives, ADBench's and PyTorch's published problems, long loops, sparse values.
 
-The same measurements with more systems and sizes come from the folder `own`, which plugs into the derivative benchmark that
-its README describes.
+The same measurements with more systems and sizes come from the folder `own`, which plugs into the derivative benchmark
+that its README describes.
 """
 
 from __future__ import annotations
@@ -24,9 +24,17 @@ WORKS = [
         for what in ("gradient", "hvp", "hessian")
     ),
     Work("5 Newton steps, 50 unknowns", s.NEWTON, {}, {"best": 0.5, "numpy": 1.0}),
-    *(Work(f"chain of {ops:,} operations", s.CHAIN, {"ops": ops}, {"best": 0.7, "numpy": 1.3}) for ops in (1000, 100_000)),
     *(
-        Work(f"dense Jacobian of x*x*x, {'x'.join(map(str, shape))}", s.CUBE, {"shape": shape}, {"best": target, "numpy": 1.1})
+        Work(f"chain of {ops:,} operations", s.CHAIN, {"ops": ops}, {"best": 0.7, "numpy": 1.3})
+        for ops in (1000, 100_000)
+    ),
+    *(
+        Work(
+            f"dense Jacobian of x*x*x, {'x'.join(map(str, shape))}",
+            s.CUBE,
+            {"shape": shape},
+            {"best": target, "numpy": 1.1},
+        )
         for shape, target in (([2, 2], 0.2), ([100], 0.2), ([1000], 0.6), ([4000], 0.8))
     ),
     Work("MLP batch Jacobian, 64 x 128 -> 64", s.MLP, {"layers": [128, 256, 64]}, {"best": 1.0}),

@@ -145,7 +145,9 @@ def hand(m, theta, parents, base, vertices, weights, which, points):
 WENGERT = MODELS + "import wengert as wg\n"
 JAX = MODELS + "import jax, jax.numpy as jnp\nfrom functools import partial\nready = jax.block_until_ready\n"
 TORCH = MODELS + "import torch\n"
-CASADI = MODELS + '''
+CASADI = (
+    MODELS
+    + """
 import casadi as ca
 class m:
     sin, cos, exp, tanh, sqrt, log, log1p = ca.sin, ca.cos, ca.exp, ca.tanh, ca.sqrt, ca.log, ca.log1p
@@ -160,23 +162,27 @@ def buffered(f, x, shape):
         run()
         return out if keep else None
     return call
-'''
+"""
+)
 
 TINY = {
-    "wengert": WENGERT + '''
+    "wengert": WENGERT
+    + """
 def make(name):
     f, x = globals()[name], np.array(POINTS[name])
     g = wg.jit((wg.grad if name in ("ten", "branching") else wg.jacobian)(lambda x: f(np, x)))
     return lambda: g(x)
-''',
-    "wengert, out=": WENGERT + '''
+""",
+    "wengert, out=": WENGERT
+    + """
 def make(name):
     f, x = globals()[name], np.array(POINTS[name])
     g = wg.jit((wg.grad if name in ("ten", "branching") else wg.jacobian)(lambda x: f(np, x)))
     out = np.empty_like(g(x))
     return lambda: g(x, out=out)
-''',
-    "jax": JAX + '''
+""",
+    "jax": JAX
+    + """
 def make(name):
     f, x = globals()[name], jnp.array(POINTS[name])
     if name == "branching":
@@ -186,8 +192,9 @@ def make(name):
             return jax.lax.fori_loop(0, 8, step, a * b) * m.exp(-b)
     g = jax.jit((jax.grad if name in ("ten", "branching") else jax.jacfwd)(partial(f, jnp)))
     return lambda: ready(g(x))
-''',
-    "casadi, buffer()": CASADI + '''
+""",
+    "casadi, buffer()": CASADI
+    + """
 def make(name):
     point = POINTS[name]
     x = ca.SX.sym("x", len(point))
@@ -203,8 +210,9 @@ def make(name):
     # transposed, because CasADi's matrices lie by columns
     f = ca.Function("f", [x], [ca.densify(ca.jacobian(y, x).T)])
     return buffered(f, np.array(point), (len(point), n))
-''',
-    "numpy": MODELS + '''
+""",
+    "numpy": MODELS
+    + """
 import math
 def make(name):
     x = np.array(POINTS[name])
@@ -236,11 +244,12 @@ def make(name):
         e = math.exp(-b)
         return np.array([sa * e, (sb - s) * e])
     return dict(lotka=lotka_hand, robertson=robertson_hand, ten=ten_hand, branching=branching_hand)[name]
-''',
+""",
 }
 
 REGRESSION = {
-    "wengert": WENGERT + '''
+    "wengert": WENGERT
+    + """
 import scipy.special as sp
 def make(what):
     D, v = regression_data()
@@ -250,8 +259,9 @@ def make(what):
         return lambda: g(v, v)
     g = wg.jit(dict(gradient=wg.grad, hessian=wg.hessian)[what](f))
     return lambda: g(v)
-''',
-    "jax": JAX + '''
+""",
+    "jax": JAX
+    + """
 from jax.scipy.special import gammaln
 def make(what):
     D, v = regression_data()
@@ -262,8 +272,9 @@ def make(what):
         return lambda: ready(g(v, v))
     g = jax.jit(dict(gradient=jax.grad, hessian=jax.hessian)[what](f))
     return lambda: ready(g(v))
-''',
-    "torch": TORCH + '''
+""",
+    "torch": TORCH
+    + """
 def make(what):
     D, v = regression_data()
     D = {k: torch.from_numpy(x) if isinstance(x, np.ndarray) else x for k, x in D.items()}
@@ -287,11 +298,12 @@ def make(what):
         return lambda: torch.autograd.functional.hessian(f, v, vectorize=True)
     x = v.clone().requires_grad_()
     return lambda: torch.autograd.grad(f(x), x)[0]
-''',
+""",
 }
 
 NEWTON = {
-    "wengert": WENGERT + '''
+    "wengert": WENGERT
+    + """
 def make():
     A, b = newton_data()
     f = lambda x: newton_residual(np, x, A, b)
@@ -299,29 +311,33 @@ def make():
     for _ in range(400):  # plain code becomes compiled code when it has run often
         jacobian(b)
     return lambda: newton(f, jacobian)
-''',
-    "wengert, jit": WENGERT + '''
+""",
+    "wengert, jit": WENGERT
+    + """
 def make():
     A, b = newton_data()
     f = lambda x: newton_residual(np, x, A, b)
     jacobian, f = wg.jit(wg.jacobian(f)), wg.jit(f)
     return lambda: newton(f, jacobian)
-''',
-    "jax": JAX + '''
+""",
+    "jax": JAX
+    + """
 def make():
     A, b = newton_data()
     f = jax.jit(lambda x: newton_residual(jnp, x, A, b))
     jacobian = jax.jit(jax.jacfwd(lambda x: newton_residual(jnp, x, A, b)))
     return lambda: newton(f, jacobian)
-''',
-    "torch": TORCH + '''
+""",
+    "torch": TORCH
+    + """
 def make():
     A, b = (torch.from_numpy(x) for x in newton_data())
     f = lambda x: newton_residual(torch, x, A, b)
     jacobian = lambda x: torch.func.jacrev(f)(torch.from_numpy(x))
     return lambda: newton(lambda x: f(torch.from_numpy(x)), jacobian)
-''',
-    "numpy": MODELS + '''
+""",
+    "numpy": MODELS
+    + """
 def make():
     A, b = newton_data()
     def jacobian(x):
@@ -329,24 +345,27 @@ def make():
         J[np.arange(50), np.arange(50)] += 1 + 0.3 * x * x
         return J
     return lambda: newton(lambda x: newton_residual(np, x, A, b), jacobian)
-''',
+""",
 }
 
 CHAIN = {
-    "wengert": WENGERT + '''
+    "wengert": WENGERT
+    + """
 def make(ops):
     x, c, h = chain_data(ops)
     g = wg.jit(wg.grad(lambda x: np.sum(chain(np, x, c, h, ops))))
     return lambda: g(x)
-''',
-    "jax": JAX + '''
+""",
+    "jax": JAX
+    + """
 def make(ops):
     x, c, h = chain_data(ops)
     f = lambda x: jnp.sum(jax.lax.scan(lambda x, _: (jnp.sin(x * c) * h + x, None), x, None, length=ops // 4)[0])
     g, x = jax.jit(jax.grad(f)), jnp.array(x)
     return lambda: ready(g(x))
-''',
-    "numpy": MODELS + '''
+""",
+    "numpy": MODELS
+    + """
 def make(ops):
     x0, c, h = chain_data(ops)
     n = ops // 4
@@ -361,23 +380,26 @@ def make(ops):
             g = g * F[k]
         return g
     return run
-''',
+""",
 }
 
 CUBE = {
-    "wengert": WENGERT + '''
+    "wengert": WENGERT
+    + """
 def make(shape):
     x = np.random.default_rng(0).standard_normal(tuple(shape))
     j = wg.jit(wg.jacobian(lambda x: x * x * x))
     return lambda: j(x)
-''',
-    "jax": JAX + '''
+""",
+    "jax": JAX
+    + """
 def make(shape):
     x = jnp.array(np.random.default_rng(0).standard_normal(tuple(shape)))
     j = jax.jit(jax.jacfwd(lambda x: x * x * x))
     return lambda: ready(j(x))
-''',
-    "numpy": MODELS + '''
+""",
+    "numpy": MODELS
+    + """
 def make(shape):
     x = np.random.default_rng(0).standard_normal(tuple(shape))
     n = x.size
@@ -385,30 +407,34 @@ def make(shape):
         J = np.zeros((n, n)); J.flat[:: n + 1] = 3.0 * (x * x).ravel()
         return J.reshape(x.shape * 2)
     return run
-''',
+""",
 }
 
 MLP = {
-    "wengert": WENGERT + '''
+    "wengert": WENGERT
+    + """
 def make(layers):
     x, W, b = mlp_data(layers)
     j = wg.jit(wg.batch_jacobian(lambda x: mlp(np, x, W, b)))
     return lambda: j(x)
-''',
-    "jax": JAX + '''
+""",
+    "jax": JAX
+    + """
 def make(layers):
     x, W, b = mlp_data(layers)
     j, x = jax.jit(jax.vmap(jax.jacrev(lambda x: mlp(jnp, x, W, b)))), jnp.array(x)
     return lambda: ready(j(x))
-''',
-    "torch": TORCH + '''
+""",
+    "torch": TORCH
+    + """
 def make(layers):
     x, W, b = mlp_data(layers)
     W, b, x = [torch.from_numpy(w) for w in W], [torch.from_numpy(c) for c in b], torch.from_numpy(x)
     j = torch.func.vmap(torch.func.jacrev(lambda x: mlp(torch, x, W, b)))
     return lambda: j(x)
-''',
-    "numpy": MODELS + '''
+""",
+    "numpy": MODELS
+    + """
 def make(layers):
     x, W, b = mlp_data(layers)
     def run():
@@ -422,29 +448,33 @@ def make(layers):
                 J *= ds[k - 1][:, None, :]
         return J
     return run
-''',
+""",
 }
 
 LOGISTIC = {
-    "wengert": WENGERT + '''
+    "wengert": WENGERT
+    + """
 def make(n, d):
     X, y, w = logistic_data(n, d)
     h = wg.jit(wg.hessian(lambda w: logistic(np, w, X, y)))
     return lambda: h(w)
-''',
-    "jax": JAX + '''
+""",
+    "jax": JAX
+    + """
 def make(n, d):
     X, y, w = logistic_data(n, d)
     h, w = jax.jit(jax.hessian(lambda w: logistic(jnp, w, X, y))), jnp.array(w)
     return lambda: ready(h(w))
-''',
-    "torch": TORCH + '''
+""",
+    "torch": TORCH
+    + """
 def make(n, d):
     X, y, w = (torch.from_numpy(a) for a in logistic_data(n, d))
     f = lambda w: torch.sum(torch.nn.functional.softplus(X @ w) - y * (X @ w))
     return lambda: torch.func.hessian(f)(w)
-''',
-    "numpy": MODELS + '''
+""",
+    "numpy": MODELS
+    + """
 def make(n, d):
     from scipy.linalg.blas import dsyrk
     X, y, w = logistic_data(n, d)
@@ -454,17 +484,19 @@ def make(n, d):
         H = dsyrk(1.0, A.T, lower=0)
         return H + np.triu(H, 1).T
     return run
-''',
+""",
 }
 
 ROSENBROCK = {
-    "wengert": WENGERT + '''
+    "wengert": WENGERT
+    + """
 def make(n):
     x = 1.0 + 0.3 * np.random.default_rng(4).standard_normal(n)
     values = wg.jit(wg.plan_hessian(lambda x: rosenbrock(np, x), x).values)
     return lambda: values(x)
-''',
-    "casadi": CASADI + '''
+""",
+    "casadi": CASADI
+    + """
 def make(n):
     point = 1.0 + 0.3 * np.random.default_rng(4).standard_normal(n)
     x = ca.SX.sym("x", n)
@@ -472,8 +504,9 @@ def make(n):
     H = ca.hessian(ca.sum1(100.0 * a * a + b * b), x)[0]
     f = ca.Function("f", [x], [H])
     return buffered(f, point, (1, 3 * n - 2))
-''',
-    "jax, colours": JAX + '''
+""",
+    "jax, colours": JAX
+    + """
 def make(n):
     x = jnp.array(1.0 + 0.3 * np.random.default_rng(4).standard_normal(n))
     seeds = jnp.array((np.arange(n)[None] % 3 == np.arange(3)[:, None]) * 1.0)
@@ -483,8 +516,9 @@ def make(n):
     g = jax.grad(lambda x: rosenbrock(jnp, x))
     f = jax.jit(lambda x: jax.vmap(lambda s: jax.jvp(g, (x,), (s,))[1])(seeds).reshape(-1)[take])
     return lambda: ready(f(x))
-''',
-    "numpy": MODELS + '''
+""",
+    "numpy": MODELS
+    + """
 def make(n):
     x = 1.0 + 0.3 * np.random.default_rng(4).standard_normal(n)
     def run():
@@ -496,20 +530,22 @@ def make(n):
         data[0::3] = d; data[1::3] = o; data[2::3] = o
         return data
     return run
-''',
+""",
 }
 
 HAND = {
-    "wengert": WENGERT + '''
+    "wengert": WENGERT
+    + """
 def make():
     *data, theta = hand_data()
     j = wg.jit(wg.jacfwd(lambda theta: hand(np, theta, *data)))
     return lambda: j(theta)
-''',
-    "jax": JAX + '''
+""",
+    "jax": JAX
+    + """
 def make():
     *data, theta = hand_data()
     j, theta = jax.jit(jax.jacfwd(lambda theta: hand(jnp, theta, *data))), jnp.array(theta)
     return lambda: ready(j(theta))
-''',
+""",
 }

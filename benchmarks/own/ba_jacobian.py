@@ -5,7 +5,7 @@ from workloads.ba_jacobian import residual
 
 
 def function(inp, p):
-    k, feats = p["p"], inp["ft"]
+    feats = inp["ft"]
 
     def f(z):  # z: (15, k), one column per observation
         e = residual(np.sqrt, np.sin, np.cos, list(z), feats)

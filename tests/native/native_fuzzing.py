@@ -18,7 +18,10 @@ def run_native(native: Native, args: Sequence[np.ndarray]) -> tuple[int, list[np
     """Call the compiled function on contiguous copies of the arguments; return its status and results."""
     program = native.program
     values = [np.array(a, dtype=np.dtype(slot.dtype), order="C") for a, slot in zip(args, program.inputs, strict=True)]
-    kept = [np.asarray(c, np.int64) if isinstance(c, int) and not isinstance(c, bool) else np.asarray(c) for c in program.captures]
+    kept = [
+        np.asarray(c, np.int64) if isinstance(c, int) and not isinstance(c, bool) else np.asarray(c)
+        for c in program.captures
+    ]
     outputs = [np.zeros(slot.shape, np.dtype(slot.dtype)) for slot in program.output_slots]
     table = np.array([a.ctypes.data for a in (*values, *kept, *outputs)] + [0], dtype=np.uintp)
     work = np.full(native.work_bytes + 64, 0xA5, np.uint8)
@@ -41,7 +44,10 @@ def compare(program: Program, args: Sequence[np.ndarray], *, exact: bool, form: 
         return f"no {form}: {reason}"
     status, got = run_native(native, args)
     assert status == 0
-    coarse = any(np.dtype(slot.dtype) in (np.float32, np.complex64) for slot in (*program.inputs, *(s.slot for s in program.steps)))
+    coarse = any(
+        np.dtype(slot.dtype) in (np.float32, np.complex64)
+        for slot in (*program.inputs, *(s.slot for s in program.steps))
+    )
     for mine, theirs in zip(got, wanted, strict=True):
         same(mine, np.asarray(theirs), exact, coarse)
     return form
@@ -62,5 +68,7 @@ def same(mine: np.ndarray, theirs: np.ndarray, exact: bool, coarse: bool) -> Non
 def index_constants(program: Program) -> dict[int, Any]:
     """The captured index arrays, which straight-line code takes as constants."""
     return {
-        i: c for i, c in enumerate(program.captures) if isinstance(c, np.ndarray) and c.dtype.kind in "iu" and c.size <= 64
+        i: c
+        for i, c in enumerate(program.captures)
+        if isinstance(c, np.ndarray) and c.dtype.kind in "iu" and c.size <= 64
     }

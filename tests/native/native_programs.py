@@ -90,7 +90,19 @@ class Generator:
     def operation(self, pool: list[Any]) -> Any:
         x = pool[-1] if self.rng.random() < 0.6 else self.choose(pool)
         name = self.choose(
-            ("unary", "unary", "binary", "binary", "binary", "compare", "where", "reduce", "reduce", "reshape", "transpose")
+            (
+                "unary",
+                "unary",
+                "binary",
+                "binary",
+                "binary",
+                "compare",
+                "where",
+                "reduce",
+                "reduce",
+                "reshape",
+                "transpose",
+            )
             + ("broadcast", "slice", "slice", "gather", "scatter", "concatenate", "stack", "roll", "contract", "set")
             + ("extremum", "running", "cast", "pad", "search", "scalar", "scale")
         )
@@ -114,7 +126,7 @@ class Generator:
         if function == "square":
             return np.square(np.tanh(x))
         if function == "gauss":
-            return np.exp(-np.tanh(x) ** 2)
+            return np.exp(-(np.tanh(x) ** 2))
         return function(x)
 
     def do_binary(self, x: Any, pool: list[Any]) -> Any:
@@ -208,7 +220,9 @@ class Generator:
             elif choice < 0.5 and arrays and n:
                 parts.append(self.rng.integers(-n, n, int(self.choose((1, 3)))))
             else:
-                parts.append(slice(*self.choose(((start, stop, None), (start, None, 2), (None, None, -1), (None, stop, -1)))))
+                parts.append(
+                    slice(*self.choose(((start, stop, None), (start, None, 2), (None, None, -1), (None, stop, -1))))
+                )
         return tuple(parts)
 
     def do_gather(self, x: Any, pool: list[Any]) -> Any:

@@ -66,9 +66,7 @@ def test_results_are_fresh_arrays():
     assert np.array_equal(f(X)[2], np.ones(2))
 
 
-@pytest.mark.parametrize(
-    "dtype", ["float32", "float64", "complex64", "complex128", "int32", "int64", "bool"]
-)
+@pytest.mark.parametrize("dtype", ["float32", "float64", "complex64", "complex128", "int32", "int64", "bool"])
 def test_dtypes_are_kept(dtype):
     x = np.array([1, 0, 1]).astype(dtype)
     f = wg.jit(lambda x: (x + x, x[::-1]))

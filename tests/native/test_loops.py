@@ -47,7 +47,9 @@ def test_index_maps_and_reductions(function):
     check(function, R.random((6, 12)) + 0.1)
 
 
-@pytest.mark.parametrize("shapes", [((40, 50), (50, 30)), ((7, 9, 30), (7, 30, 11)), ((90,), (90, 80)), ((80, 90), (90,))])
+@pytest.mark.parametrize(
+    "shapes", [((40, 50), (50, 30)), ((7, 9, 30), (7, 30, 11)), ((90,), (90, 80)), ((80, 90), (90,))]
+)
 def test_products_through_blas(shapes):
     a, b = (R.standard_normal(shape) for shape in shapes)
     native = check(lambda a, b: np.matmul(a, b), a, b)
@@ -103,7 +105,9 @@ def test_elementwise_work_of_one_shape_is_one_loop():
 
 def test_expensive_values_read_twice_are_stored_cheap_ones_are_not():
     def items(f):
-        schedule: Schedule = compile_native(trace(lambda x: [f(x)], [Slot.of(np.zeros(100))]), form="loops").loops.schedule
+        schedule: Schedule = compile_native(
+            trace(lambda x: [f(x)], [Slot.of(np.zeros(100))]), form="loops"
+        ).loops.schedule
         return len(schedule.items)
 
     assert items(lambda x: np.roll(x * 2, 1) + np.roll(x * 2, -1)) == 1

@@ -1,4 +1,4 @@
-"""Every elementwise primitive with native code, on special values of every dtype, in registers and in vectorised loops."""
+"""Every elementwise primitive with native code, on special values of every dtype, in registers and in loops."""
 
 import numpy as np
 import pytest
@@ -10,7 +10,26 @@ from wengert.primitives.base import REGISTRY
 from wengert.primitives.elementwise import UFUNCS
 from wengert.program import Program, Slot, Step
 
-FLOATS = [0.0, -0.0, 0.5, -0.5, 1.0, -1.0, 1.5, 2.0, -2.0, 2.5, -2.5, 3.0, 1e-300, 1e300, -1e300, np.inf, -np.inf, np.nan]
+FLOATS = [
+    0.0,
+    -0.0,
+    0.5,
+    -0.5,
+    1.0,
+    -1.0,
+    1.5,
+    2.0,
+    -2.0,
+    2.5,
+    -2.5,
+    3.0,
+    1e-300,
+    1e300,
+    -1e300,
+    np.inf,
+    -np.inf,
+    np.nan,
+]
 FLOATS += [5e-324, 0.1, -0.1, 20.0, -20.0, 700.0, 1e-8]
 INTEGERS = [0, 1, -1, 2, -2, 3, 7, -7, 100, -100]
 LIMITS = ["i1", "i4", "i8", "u1", "u8"]

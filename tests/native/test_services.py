@@ -87,7 +87,8 @@ def test_a_second_process_starts_warm(cached):
         "f(np.ones(3)); print(len(made), f(np.ones(3))[0] == f(np.ones(3))[1])\n"
     )
     found = [
-        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout for _ in range(2)
+        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+        for _ in range(2)
     ]
     assert found == ["1 True\n", "0 True\n"]
 

@@ -84,7 +84,9 @@ def test_tanh_slope_is_accurate_where_it_is_tiny():
 def test_single_precision_is_as_good():
     x = np.random.default_rng(1).uniform(-20, 20, 4000).astype(np.float32)
     for name in ("exp", "sin", "tanh", "arctan"):
-        _, (got,) = run_native(compile_native(trace(lambda x, n=name: [getattr(np, n)(x)], [Slot.of(x)]), form="loops"), [x])
+        _, (got,) = run_native(
+            compile_native(trace(lambda x, n=name: [getattr(np, n)(x)], [Slot.of(x)]), form="loops"), [x]
+        )
         wanted = getattr(np, name)(x.astype(np.float64))
         assert got.dtype == np.float32
         assert np.max(np.abs(got - wanted) / np.spacing(np.abs(wanted).astype(np.float32))) <= ULP

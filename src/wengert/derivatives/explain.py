@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,16 +10,18 @@ import numpy as np
 from ..errors import StructureError
 from ..execute.native.build import Compiled
 from ..execute.native.hybrid import Hybrid
+from ..execute.native.timing import item_seconds
 from .jit import Jit, jit
 
 
 def explain(function: Callable[..., Any], *args: Any, **kwargs: Any) -> str:
-    """Return how a function is computed: paths, loops, calls of BLAS, what runs through NumPy, and how long each part takes.
+    """Return how a function is computed: paths, loops, calls of BLAS, what runs through NumPy, and where time goes.
 
     Parameters
     ----------
     function : callable
-        What `jit` returned; a sparse derivative's plan; or any function or derivative, which is then compiled to look at it.
+        What `jit` returned; a sparse derivative's plan; or any function or derivative, which is then compiled to look
+        at it.
     *args, **kwargs
         Arguments to compile for. May be left out for a jitted function that was called before.
 
@@ -30,8 +32,8 @@ def explain(function: Callable[..., Any], *args: Any, **kwargs: Any) -> str:
 
     Notes
     -----
-    Cost: with arguments, one call, and one compilation if the function was not compiled for them. Times are those of one
-    run on one thread.
+    Cost: with arguments, one call, one compilation if the function was not compiled for them, and one more with a clock
+    between its loops. The share of time that a loop takes is that of the shortest of three runs.
 
     Examples
     --------
@@ -42,8 +44,7 @@ def explain(function: Callable[..., Any], *args: Any, **kwargs: Any) -> str:
     (float64[3]): 1 path
       2 operations recorded, 2 left; straight-line code, ... bytes
     """
-    module = getattr(type(function), "__module__", "")
-    if module == "wengert.sparse.plan" and not args:
+    if getattr(type(function), "__module__", "") == "wengert.sparse.plan" and not args:
         return str(function)
     jitted = function if isinstance(function, Jit) else jit(function)
     if args or kwargs:
@@ -54,6 +55,7 @@ def explain(function: Callable[..., Any], *args: Any, **kwargs: Any) -> str:
             "explain: the function was not called yet, and there are no arguments to call it with",
             hint="wengert.explain(f, x)",
         )
+    given = state.values_of(args, kwargs) if args or kwargs else None
     count = len(state.variants)
     rows = [f"jit of {state.name}: {count} kind{'s' * (count > 1)} of arguments"]
     for (_, signature), variant in state.variants.items():
@@ -62,7 +64,10 @@ def explain(function: Callable[..., Any], *args: Any, **kwargs: Any) -> str:
         if variant.eager:
             rows.append(f"  runs without compiled code: {variant.reason or 'see the warning'}")
         for path, compiled in variant.paths:
-            rows.extend("  " + row for row in _path(path, compiled))
+            values = None
+            if given is not None and given[0] is variant:
+                values = [*given[1], *(np.asarray(variable._data) for variable in path.variables)]
+            rows.extend("  " + row for row in _path(path, compiled, values))
     return "\n".join(rows)
 
 
@@ -74,47 +79,52 @@ def _slot(part: Any) -> str:
     return str(part[1])
 
 
-def _path(path: Any, compiled: Any) -> list[str]:
+def _path(path: Any, compiled: Any, values: Any) -> list[str]:
     recorded = len(path.program.steps)
     rows = []
     if isinstance(compiled, Hybrid):
         native = sum(segment.compiled is not None for segment in compiled.segments)
         calls = [segment.step.primitive.name for segment in compiled.segments if segment.step is not None]
         rows.append(f"{recorded} operations recorded; {native} native segments, {len(calls)} NumPy calls between them")
-        rows.append(f"through NumPy: {', '.join(dict.fromkeys(calls))} (the first one without native code: {compiled.reason})")
+        rows.append(
+            f"through NumPy: {', '.join(dict.fromkeys(calls))} (the first one without native code: {compiled.reason})"
+        )
         for number, segment in enumerate(compiled.segments):
             if segment.compiled is not None:
                 rows.append(f"segment {number}:")
-                rows.extend("  " + row for row in _native(segment.compiled, recorded))
+                rows.extend("  " + row for row in _native(segment.compiled, recorded, None))
     else:
-        rows.extend(_native(compiled, recorded))
+        rows.extend(_native(compiled, recorded, values))
     if path.guards:
-        rows.append(f"holds for {len(path.guards)} guard{'s' * (len(path.guards) > 1)}: what Python looked at, checked after each run")
+        plural = "s" * (len(path.guards) > 1)
+        rows.append(f"holds for {len(path.guards)} guard{plural}: what Python looked at, checked after each run")
     if path.variables or path.tensors:
         rows.append(f"reads {len(path.variables)} variables and {len(path.tensors)} other tensors, through Python")
     return rows
 
 
-def _native(compiled: Compiled, recorded: int) -> list[str]:
+def _native(compiled: Compiled, recorded: int, values: Any) -> list[str]:
     native = compiled.native
-    library = native.library
-    assert library is not None
+    assert native.library is not None
     left = len(native.program.steps)
-    if native.form == "straight":
-        return [f"{recorded} operations recorded, {left} left; straight-line code, {library.size} bytes"]
-    assert native.loops is not None
-    rows = [
-        f"{recorded} operations recorded, {left} left; loops, {library.size} bytes of code, "
+    if native.loops is None:
+        return [f"{recorded} operations recorded, {left} left; straight-line code, {native.library.size} bytes"]
+    first = (
+        f"{recorded} operations recorded, {left} left; loops, {native.library.size} bytes of code, "
         f"{native.work_bytes} bytes of work memory"
-    ]
-    rows.extend("  " + row for row in describe(native.loops.schedule, native.loops))
-    return rows
+    )
+    if values is None:
+        return [first, *("  " + row for row in describe(native.loops))]
+    seconds, loops = item_seconds(native, values)
+    total = sum(seconds)
+    return [f"{first}; {1e6 * total:.3g} us", *("  " + row for row in describe(loops, [s / total for s in seconds]))]
 
 
-def describe(schedule: Any, loops: Any) -> list[str]:
-    """Return one row per item of a schedule."""
+def describe(loops: Any, shares: Sequence[float] | None = None) -> list[str]:
+    """Return one row per item of a schedule, with its share of the time if that is known."""
     rows = []
-    for item, kernel in zip(schedule.items, loops.kernels, strict=True):
+    schedule = loops.schedule
+    for number, (item, kernel) in enumerate(zip(schedule.items, loops.kernels, strict=True)):
         if item.kind == "nest":
             shape = "x".join(map(str, item.roots[0].shape)) or "1"
             sums = sum(root.reduction is not None for root in item.roots)
@@ -136,11 +146,9 @@ def describe(schedule: Any, loops: Any) -> list[str]:
             text += ", state in registers" if scan.inner is None else ""
         else:
             text = item.kind
-        rows.append(text)
+        rows.append(text if shares is None else f"{shares[number]:4.0%} {text}")
         if item.kind in ("scan", "branches", "while"):
             for name, inner in item.payload.inners():
-                rows.extend(f"  {name}: {row}" for row in describe(inner.schedule, inner))
+                rows.extend(f"  {name}: {row}" for row in describe(inner))
     return rows
 
-
-_ = np

@@ -21,15 +21,15 @@ def export(function: Callable[..., Any], *args: Any, signature: str = "void (arr
     Parameters
     ----------
     function : callable
-        A function, a derivative, or what `jit` returned. It runs once, at `args`; its branches are fixed to the ones taken
-        there.
+        A function, a derivative, or what `jit` returned. It runs once, at `args`; its branches are fixed to the ones
+        taken there.
     *args
         Arrays and numbers of the shapes and dtypes that the C function is to take.
     signature : str
-        "void (arrays)": a pointer to each argument's data, then one to each result's; C-contiguous; returns 0, or 1 if an
-        index was out of bounds. Or one of SciPy's for a function of one float64 number or vector to one number:
-        "double (double)", "double (double, void *)", "double (int, double *)", "double (int, double *, void *)",
-        "int (double *, npy_intp, double *, void *)".
+        "void (arrays)": a pointer to each argument's data, then one to each result's; C-contiguous; returns 0, or 1
+        if an index was out of bounds. Or one of SciPy's for a function of one float64 number or vector to one number:
+        "double (double)", "double (double, void *)", "double (int, double *)", "double (int, double *, void *)", "int
+        (double *, npy_intp, double *, void *)".
 
     Returns
     -------
@@ -45,8 +45,8 @@ def export(function: Callable[..., Any], *args: Any, signature: str = "void (arr
 
     Notes
     -----
-    Arrays that the function reads from outside are read at each call, from where they are now. The C function may be called
-    from several threads, with or without Python's lock.
+    Arrays that the function reads from outside are read at each call, from where they are now. The C
+    function may be called from several threads, with or without Python's lock.
 
     Examples
     --------

@@ -1,8 +1,8 @@
 """`jit`: a function compiled to machine code for the arguments it is called with.
 
-The function runs once, recorded, for each structure, shapes and dtypes of its arguments; the recorded Program is compiled
-and called from then on through a builtin that checks its arguments in machine code. What Python looked at (branches, loop
-bounds) is checked after each run; where it was different, that path is recorded as well.
+The function runs once, recorded, for each structure, shapes and dtypes of its arguments; the recorded Program is
+compiled and called from then on through a builtin that checks its arguments in machine code. What Python looked at
+(branches, loop bounds) is checked after each run; where it was different, that path is recorded as well.
 """
 
 from __future__ import annotations
@@ -100,6 +100,13 @@ class State:
         if variant.eager:
             return self._eagerly(leaves, structure, "")
         return self._learn(variant, leaves, structure, dynamic, data)
+
+    def values_of(self, args: Any, kwargs: Any) -> tuple[Variant | None, list[Any]]:
+        """Return what is known for arguments like these, and those of them that are run-time values."""
+        leaves, structure = tree.flatten((args, kwargs))
+        leaves = [x._data if isinstance(x, Traced) else x for x in leaves]
+        signature, dynamic, _ = _signature(leaves, self.by_value.get(structure, set()))
+        return self.variants.get((structure, signature)), [leaves[i] for i in dynamic]
 
     def _try(self, path: Path, compiled: Any, data: Sequence[Any]) -> Any:
         if any(tensor._data is not seen for tensor, seen in path.tensors):
@@ -355,24 +362,25 @@ def jit(function: Callable[..., Any]) -> Any:
     Parameters
     ----------
     function : callable
-        Ordinary NumPy code, or a derivative such as `wengert.grad(f)`. It runs in Python once for each structure, shapes
-        and dtypes of its arguments, and once for each path through its branches.
+        Ordinary NumPy code, or a derivative such as `wengert.grad(f)`. It runs in Python once for each structure,
+        shapes and dtypes of its arguments, and once for each path through its branches.
 
     Returns
     -------
     callable
-        Takes what the function takes; for a result that is one array also `out=`, an array to write to. It pickles if the
-        function does.
+        Takes what the function takes; for a result that is one array also `out=`, an array to write to. It pickles if
+        the function does.
 
     Notes
     -----
     Cost: the first call of a kind records (one evaluation in Python) and compiles (milliseconds, or nothing if the code
     is in the cache on disk). Later calls cost what the machine code costs: about 0.1 us for tiny functions.
 
-    Arrays that the function reads from outside are read again in each call; Python numbers and other objects from outside
-    have the value they had in the recorded run. Python's own effects (printing, appending to lists, drawing random
-    numbers) happen in recorded runs only. Arguments that are not arrays or numbers (functions, strings, True, None) are part
-    of the key. Up to 16 paths and 64 kinds of arguments are kept; what goes beyond runs uncompiled, and says so once.
+    Arrays that the function reads from outside are read again in each call; Python numbers and other objects from
+    outside have the value they had in the recorded run. Python's own effects (printing, appending to lists, drawing
+    random numbers) happen in recorded runs only. Arguments that are not arrays or numbers (functions, strings, True,
+    None) are part of the key. Up to 16 paths and 64 kinds of arguments are kept; what goes beyond runs uncompiled,
+    and says so once.
 
     Examples
     --------
@@ -385,4 +393,3 @@ def jit(function: Callable[..., Any]) -> Any:
     array([ 3., 12.])
     """
     return Jit(function)
-

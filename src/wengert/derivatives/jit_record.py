@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 
 from .. import tree
-from ..errors import StructureError
 from ..program import Program, Slot, Step, freeze
 from ..recording import Line, Traced, close_window, is_tracked, leaf, open_window, wrap
 from ..tensor import Tensor
@@ -99,7 +98,9 @@ class Path:
         self.finish = None
 
 
-def record(function: Callable[..., Any], rebuild: Callable[[list[Any]], tuple[Any, Any]], leaves: Sequence[Any]) -> Path:
+def record(
+    function: Callable[..., Any], rebuild: Callable[[list[Any]], tuple[Any, Any]], leaves: Sequence[Any]
+) -> Path:
     """Run a function on its dynamic leaves and return the path it took.
 
     Parameters
@@ -227,9 +228,9 @@ def _close(sources: Sequence[Line], outputs: Sequence[Any]) -> Program:
         if not isinstance(value, np.ndarray | np.generic | bool | int | float | complex):
             raise CannotCompile(f"an operation has a {type(value).__name__} as an operand")
     try:
-        return Program([Slot(line.shape, line.dtype) for line in sources], captures, steps, [number(r) for r in returned])
+        return Program(
+            [Slot(line.shape, line.dtype) for line in sources], captures, steps, [number(r) for r in returned]
+        )
     except TypeError as problem:
         raise CannotCompile(str(problem)) from None
 
-
-_ = StructureError

@@ -101,7 +101,7 @@ def like(model: Any, data: np.ndarray) -> Any:
 
 
 def values_program(recipe: Any) -> Program | None:
-    """Return the Program of a recipe's inputs that computes all entries in CSR order, or None if it is no such thing."""
+    """Return the Program of a recipe's inputs that computes all entries in CSR order, or None if there is none."""
     evaluator = recipe.evaluator
     program = getattr(evaluator, "careful", None)
     if program is None or evaluator.guards or recipe.guard_program is not None:
@@ -139,9 +139,7 @@ def values_program(recipe: Any) -> Program | None:
     params = (("count", len(values)), ("stores", tuple(stores)))
     args = (first, *map(moved, values), *range(first + 1, first + shift))
     steps.append(Step(assemble, args, params, Slot(template.shape, template.dtype)))
-    return Program(
-        program.inputs, (*program.captures, *added), steps, [first + shift + len(program.steps)]
-    )
+    return Program(program.inputs, (*program.captures, *added), steps, [first + shift + len(program.steps)])
 
 
 def _with_captures(program: Program, inputs: int, captured: Sequence[Any]) -> Program:

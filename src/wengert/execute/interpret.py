@@ -1,7 +1,7 @@
 """Run a Program line by line. With tensors among the values, what runs is recorded as usual.
 
-With plain arrays the Program is turned into one Python function once, which frees each value after its last use; one that
-runs often becomes machine code (see `native.hot`).
+With plain arrays the Program is turned into one Python function once, which frees each value after its last use; one
+that runs often becomes machine code (see `native.hot`).
 """
 
 from __future__ import annotations

@@ -12,8 +12,8 @@ from .base import Primitive, dtype_of, reads_nothing, result_dtype, shape_of
 from .indexing import ARRAY, broadcast_to, index, index_add, index_set, reshape
 
 # A store is (which value, shape it is broadcast to, which of its elements, where they go, how). Elements and places are
-# None (all), (start, stop, step), or the number of an index array among the last arguments. How: "set", "add" (on top of what
-# is there), or "at" (the same, where several elements meet in one place).
+# None (all), (start, stop, step), or the number of an index array among the last arguments. How: "set", "add" (on top
+# of what is there), or "at" (the same, where several elements meet in one place).
 Store = tuple[int, tuple[int, ...], Any, Any, str]
 
 

@@ -310,7 +310,8 @@ class _Maker:
         linear, known = self.linear(reverse)
         name = f"structured accumulation, {'reverse' if reverse else 'forward'}"
         try:
-            accumulated = accumulate(linear, self.primals, known)
+            budget = max(self.dense().work, 1e6) if self.options.mode == "auto" else None
+            accumulated = accumulate(linear, self.primals, known, budget=budget)
         except NotStructured as reason:
             self.reasons.append(f"{name} is not possible: {reason}")
             return None

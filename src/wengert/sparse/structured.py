@@ -22,11 +22,16 @@ from ..primitives.pointwise import _reads_of
 from ..program import Program, Step, trace
 from ..recording import Traced
 from . import products, sums
+from .cost import CALL
 from .evaluate import Known
 from .terms import FULL, Coefficient, Interner, NotStructured, Term, Writer, lift, looked_up, merge, pack, spread_to
 
 # More embedded terms than this are packed before they are multiplied one by one.
 MANY = 8
+# An array that is written in parts is packed when it has more embedded terms than this.
+PACKED = 64
+# More terms than this, and ten for each line, take too long to plan.
+MOST_TERMS = 20_000
 
 
 class Entry(NamedTuple):
@@ -66,7 +71,9 @@ class Accumulated:
         self.indexed = indexed
 
 
-def accumulate(linear: Program, primals: int, known: Known, limit: int = 20_000_000) -> Accumulated:
+def accumulate(
+    linear: Program, primals: int, known: Known, limit: int = 20_000_000, budget: float | None = None
+) -> Accumulated:
     """Return the structured derivative of a linear Program.
 
     Parameters
@@ -77,13 +84,15 @@ def accumulate(linear: Program, primals: int, known: Known, limit: int = 20_000_
         The values of lines that do not depend on a tangent, at the point where the plan is made.
     limit : int
         Most entries that the derivative of one line may have.
+    budget : float, optional
+        Most work, in the units of `cost`, that all lines together may take: what the dense way would.
 
     Raises
     ------
     NotStructured
         If a line has no rule here, or its derivative gets too many entries.
     """
-    walk = _Walk(linear, primals, known, limit)
+    walk = _Walk(linear, primals, known, limit, budget)
     entries: list[Entry] = []
 
     def body(*values: Any) -> list[Any]:
@@ -101,11 +110,14 @@ def accumulate(linear: Program, primals: int, known: Known, limit: int = 20_000_
 
 
 class _Walk:
-    def __init__(self, linear: Program, primals: int, known: Known, limit: int) -> None:
+    def __init__(self, linear: Program, primals: int, known: Known, limit: int, budget: float | None) -> None:
         self.linear = linear
         self.primals = primals
         self.known = known
         self.limit = limit
+        self.budget = budget
+        self.work = 0.0
+        self.made = 0
         self.guards: list[int] = []
         self.write = Writer()
         self.intern = Interner()
@@ -171,7 +183,19 @@ class _Walk:
         terms = merge(terms, self.intern, self.write)
         if sum(prod(term.shape) for term in terms) > self.limit:
             raise NotStructured(f"the derivative of a {primitive.name} line has more than {self.limit} entries")
+        self._count(step, terms)
         return terms
+
+    def _count(self, step: Step, terms: Sequence[Term]) -> None:
+        """Give up where there are too many terms: planning would take long, or evaluating longer than passes do."""
+        old = {id(term) for a in step.args for term in self.terms.get(a, ())}
+        fresh = [term for term in terms if id(term) not in old]
+        self.made += len(fresh)
+        self.work += sum(CALL / 2 + prod(term.shape) for term in fresh)
+        if self.made > MOST_TERMS + 10 * len(self.linear.steps):
+            raise NotStructured(f"it takes more than {self.made - 1} terms")
+        if self.budget is not None and self.work > self.budget:
+            raise NotStructured("the terms take more work than dense passes do")
 
     def shape(self, number: int) -> tuple[int, ...]:
         return self.linear.slot(number).shape
@@ -415,15 +439,20 @@ class _Walk:
         writer[where] = np.arange(prod(part)).reshape(part)
         result = []
         overwritten = writer >= 0
-        for term in self.terms.get(x, ()):
+        terms = self.terms.get(x, ())
+        if sum(term.rows is not None for term in terms) > PACKED:
+            terms = self.full_terms(x)  # an array that is filled one element at a time
+        for term in terms:
             if term.rows is None:
                 columns = np.where(overwritten, -1, term.columns)
                 if (columns >= 0).any():
                     result.append(Term(term.coefficient, columns))
             else:
-                rows = np.where((term.rows >= 0) & overwritten.ravel()[term.rows], -1, term.rows)
-                if (rows >= 0).any():
-                    result.append(Term(term.coefficient, term.columns, rows, term.pull))
+                gone = (term.rows >= 0) & overwritten.ravel()[term.rows]
+                if not gone.any():
+                    result.append(term)
+                elif not gone.all():
+                    result.append(Term(term.coefficient, term.columns, np.where(gone, -1, term.rows), term.pull))
         if v in self.terms:
             rows = np.asarray(self.positions(shape)[where])
             if arrays:  # with duplicate indices the last writer wins

@@ -180,7 +180,7 @@ class Term:
         The reindexing lines that bring an array of the value's shape to the term's; None: gather by `rows`.
     """
 
-    __slots__ = ("coefficient", "columns", "pull", "rows")
+    __slots__ = ("coefficient", "columns", "interned", "pull", "rows")
 
     def __init__(
         self,
@@ -193,6 +193,7 @@ class Term:
         self.columns = columns
         self.rows = rows
         self.pull = pull
+        self.interned = False
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -237,9 +238,11 @@ def merge(terms: Sequence[Term], intern: Interner, write: Writer) -> list[Term]:
     """Add up the terms on equal maps, and full terms whose maps agree wherever both exist."""
     groups: dict[Any, Term] = {}
     for term in terms:
-        term.columns = intern(term.columns)
-        if term.rows is not None:
-            term.rows = intern(term.rows)
+        if not term.interned:
+            term.columns = intern(term.columns)
+            if term.rows is not None:
+                term.rows = intern(term.rows)
+            term.interned = True
         key = (id(term.columns), id(term.rows))
         known = groups.get(key)
         if known is None:

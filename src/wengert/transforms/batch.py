@@ -14,7 +14,7 @@ import numpy as np
 
 from ..program import Program, Slot
 from ..recording import apply
-from .units import Units, push
+from .units import Block, push
 
 REUSE_BYTES = 1 << 16  # smaller arrays come from NumPy's own cache of buffers
 
@@ -33,7 +33,7 @@ def run_batched(
     values: list[Any] = [*args, *(program.captures if captures is None else captures)]
     flags = [*batched, *(False,) * len(program.captures)]
     ends = program.last_uses()
-    seeded = any(isinstance(arg, Units) for arg in args)
+    seeded = any(isinstance(arg, Block) for arg in args)
     with np.errstate(all="ignore"):
         for position, step in enumerate(program.steps):
             mine = [values[a] for a in step.args]
@@ -47,14 +47,12 @@ def run_batched(
                 continue
             result = None
             if seeded:
-                if any(isinstance(arg, Units) for arg in mine):
-                    result = push(step.primitive, mine, which, dict(step.params))
-                    if result is None:
-                        mine = [arg.matrix() if isinstance(arg, Units) else arg for arg in mine]
-                    else:
-                        values.append(result)
-                        flags.append(True)
-                        continue
+                result = push(step.primitive, mine, which, dict(step.params), step.slot, size)
+                if result is not None:
+                    values.append(result)
+                    flags.append(True)
+                    continue
+                mine = [arg.matrix() if isinstance(arg, Block) else arg for arg in mine]
             if not step.params:
                 ufunc = getattr(step.primitive, "ufunc", None)
                 if ufunc is not None:
@@ -66,7 +64,7 @@ def run_batched(
             del mine, result
     outputs = [values[i] for i in program.outputs]
     if seeded:
-        outputs = [out.matrix() if isinstance(out, Units) else out for out in outputs]
+        outputs = [out.matrix() if isinstance(out, Block) else out for out in outputs]
     return outputs, [flags[i] for i in program.outputs]
 
 

@@ -114,7 +114,9 @@ def _absolute(code: Code, out: Kind, a: Value) -> Value:
         return Value(kind, code.intrinsic("fabs", kind, a.re))
     if kind.code in "ub":
         return a
-    return Value(kind, code.select(code.compare("slt", kind, a.re, "0"), kind, code.integer("sub", kind, "0", a.re), a.re))
+    return Value(
+        kind, code.select(code.compare("slt", kind, a.re, "0"), kind, code.integer("sub", kind, "0", a.re), a.re)
+    )
 
 
 @lowers("sign")

@@ -18,7 +18,7 @@ def contract(plan: Any, v: int, step: Step) -> None:
     x, y = step.args
     params = dict(step.params)
     shapes = [plan.program.slot(a).shape for a in (x, y)]
-    product = products.Product.of(*shapes, params["a"], params["b"], params["out"])
+    product = products.Product.of(shapes[0], shapes[1], params["a"], params["b"], params["out"])
     kind = plan.kinds[v]
     if product.small(kind) or any(n == 0 for shape in shapes for n in shape):
         _in_loops(plan, v, step, params)
@@ -47,7 +47,7 @@ def _operand(
     ordered = [shape[i] for i in order]
     resolved = plan.resolve(value) if plan.kinds[value] == kind else None
     if resolved is not None:
-        matrix = products.as_matrix(*resolved[:2], shape, resolved[2], order, batch, rows)
+        matrix = products.as_matrix(resolved[0], resolved[1], shape, resolved[2], order, batch, rows)
         if matrix is not None:
             return matrix, ordered
     behind = plan.behind(value)

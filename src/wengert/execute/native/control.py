@@ -1,7 +1,7 @@
 """Control flow: `scan` and `while` as native loops around their body's own code, `cond` as a native branch.
 
-The state lies in two blocks of memory that take turns; rows of xs and ys are addresses that move on with each step. A body
-of few scalar operations is straight-line code whose state stays in registers.
+The state lies in two blocks of memory that take turns; rows of xs and ys are addresses that move on with each step. A
+body of few scalar operations is straight-line code whose state stays in registers.
 """
 
 from __future__ import annotations
@@ -203,9 +203,7 @@ class Part:
         self.inner = _loops(program, leaves, in_loop)
         self.memory = plan.new((max(self.inner.work_bytes, 1),), UNSIGNED[8])
 
-    def write(
-        self, code: Code, name: str, pointer: dict[int, str], given: list[str], outputs: list[str]
-    ) -> None:
+    def write(self, code: Code, name: str, pointer: dict[int, str], given: list[str], outputs: list[str]) -> None:
         """Write its calls; `given` are the addresses of the inputs without a place, in order."""
         remaining = iter(given)
         leaves = []

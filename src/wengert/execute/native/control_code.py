@@ -166,7 +166,9 @@ def _write_in_registers(code: Code, scan: Scan, pointer: dict[int, str], kinds: 
         for i, address in enumerate(_row_addresses(code, scan, pointer, row))
     ]
     given = dict(enumerate([*state, *rows, *consts]))
-    outputs = straight.Straight(code, body, scalars_of(body), given).write([""] * (len(body.inputs) + len(body.captures)))
+    outputs = straight.Straight(code, body, scalars_of(body), given).write(
+        [""] * (len(body.inputs) + len(body.captures))
+    )
     slots = body.output_slots
     for y, array, slot in zip(scan.ys, outputs[carry:], slots[carry:], strict=True):
         _save(code, array, _element(code, pointer[y], _bytes(slot), row), slot)

@@ -116,7 +116,9 @@ def _scan_pull(
     zeros = [np.zeros(body.inputs[i].shape, body.inputs[i].dtype) for i in consts]
     arguments = [*state_seeds, *zeros, *states, *values[carry : carry + xs], *row_seeds, *values[carry + xs :]]
     slots = [Slot.of(a) for a in [*state_seeds, *zeros]]
-    slots += [Slot(tuple(shape_of(a))[1:], dtype_of(a)) for a in arguments[n_state : n_state + carry + xs + len(row_seeds)]]
+    slots += [
+        Slot(tuple(shape_of(a))[1:], dtype_of(a)) for a in arguments[n_state : n_state + carry + xs + len(row_seeds)]
+    ]
     slots += [Slot.of(a) for a in values[carry + xs :]]
     backward, extra = trace(step, slots).closed()
     result = scan(

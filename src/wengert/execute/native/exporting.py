@@ -17,8 +17,14 @@ from .prepare import prepare
 from .rolling import roll
 
 # Signature as SciPy spells it: (IR of the head, what the inputs and the output are)
-SIGNATURES = ("void (arrays)", "double (double)", "double (double, void *)", "double (int, double *)")
-SIGNATURES += ("double (int, double *, void *)", "int (double *, npy_intp, double *, void *)")
+SIGNATURES = (
+    "void (arrays)",
+    "double (double)",
+    "double (double, void *)",
+    "double (int, double *)",
+    "double (int, double *, void *)",
+    "int (double *, npy_intp, double *, void *)",
+)
 STACK = 1 << 16
 
 
@@ -60,9 +66,9 @@ class Exported:
         shape = self.inputs[0][0] if self.inputs else None
         fits = shape == () if self.signature.startswith("double (double") else shape is not None and len(shape) == 1
         if not (doubles and one_in and fits):
+            taken, given = (", ".join(f"{d}{list(s)}" for s, d in slots) for slots in (self.inputs, self.outputs))
             raise ShapeError(
-                f"export: {self.signature!r} does not fit a function of "
-                f"{', '.join(f'{d}{list(s)}' for s, d in self.inputs)} to {', '.join(f'{d}{list(s)}' for s, d in self.outputs)}",
+                f"export: {self.signature!r} does not fit a function of {taken} to {given}",
                 why="it takes one float64 "
                 + ("number" if self.signature.startswith("double (double") else "vector")
                 + " and gives one float64 number",
@@ -83,7 +89,9 @@ class Exported:
         }
         if self.signature in kinds:
             return ctypes.CFUNCTYPE(ctypes.c_double, *kinds[self.signature])(self.address)
-        return ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_ssize_t, ctypes.c_void_p, ctypes.c_void_p)(self.address)
+        return ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_ssize_t, ctypes.c_void_p, ctypes.c_void_p)(
+            self.address
+        )
 
     def low_level_callable(self) -> Any:
         """Return a `scipy.LowLevelCallable` of the function, for `scipy.integrate.quad`, `scipy.ndimage` and others."""

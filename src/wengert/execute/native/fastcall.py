@@ -1,7 +1,8 @@
 """A type whose instances are called through compiled code, without a tuple or dict on the way.
 
-CPython calls an object through a function pointer in it (the vectorcall protocol, PEP 590) if its type says so. Such a type
-cannot be written in Python, so it is made here through the C API, as a subclass of a Python class that does the rest.
+CPython calls an object through a function pointer in it (the vectorcall protocol, PEP 590) if its type says so. Such
+a type cannot be written in Python, so it is made here through the C API, as a subclass of a Python class that does
+the rest.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """Programs that run again and again are compiled without being asked, once that pays.
 
-A Program runs on NumPy first. When the time it has spent there exceeds what compilation is expected to cost, it is compiled for
-the arguments at hand; if the machine code turns out not to be faster, or does not fit, NumPy goes on. Compiled Programs are
-shared by structure, so another Program of equal structure starts warm. `WENGERT_NATIVE=off` turns this off.
+A Program runs on NumPy first. When the time it has spent there exceeds what compilation is expected to cost, it is
+compiled for the arguments at hand; if the machine code turns out not to be faster, or does not fit, NumPy goes on.
+Compiled Programs are shared by structure, so another Program of equal structure starts warm. `WENGERT_NATIVE=off`
+turns this off.
 """
 
 from __future__ import annotations

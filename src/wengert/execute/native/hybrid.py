@@ -112,9 +112,7 @@ class Hybrid:
         native = [supported(program, step) for step in program.steps]
         for step, is_native in zip(program.steps, native, strict=True):
             # a NumPy step ends its level; what is native runs as early as it can
-            above = max(
-                (level[a] + (a >= first and not native[a - first] and is_native) for a in step.args), default=0
-            )
+            above = max((level[a] + (a >= first and not native[a - first] and is_native) for a in step.args), default=0)
             below = max((level[a] + (a >= first and native[a - first]) for a in step.args), default=0)
             level.append(above if is_native else below)
         segments = []
@@ -149,7 +147,11 @@ class Hybrid:
                 used.update(step.args)
         outputs = [v for v in sorted(inside) if v in used]
         count = len(program.inputs)
-        scalars = [v for v in reads if count <= v < first and isinstance(program.captures[v - count], bool | int | float | complex)]
+        scalars = [
+            v
+            for v in reads
+            if count <= v < first and isinstance(program.captures[v - count], bool | int | float | complex)
+        ]
         inputs = [v for v in reads if v not in scalars]
         numbers = {v: k for k, v in enumerate([*inputs, *scalars])}
         numbers.update({first + i: len(numbers) + k for k, i in enumerate(positions)})

@@ -18,8 +18,8 @@ import numpy as np
 class Kind:
     """A dtype as LLVM sees it.
 
-    `code` is NumPy's kind letter (b, i, u, f, c), `bits` of one number (of one part, if complex), `type` in a register and
-    `stored` in memory.
+    `code` is NumPy's kind letter (b, i, u, f, c), `bits` of one number (of one part, if complex), `type` in a
+    register and `stored` in memory.
     """
 
     code: str
@@ -345,7 +345,9 @@ class Code:
             return a
         s, t = source.code, kind.code
         if t == "b":
-            return self.compare("une", source, a, literal(source, 0.0)) if s == "f" else self.compare("ne", source, a, "0")
+            return (
+                self.compare("une", source, a, literal(source, 0.0)) if s == "f" else self.compare("ne", source, a, "0")
+            )
         if s == "b":
             if a in ("true", "false"):
                 return literal(kind, a == "true")
@@ -355,9 +357,14 @@ class Code:
             if t == "f":
                 if x is not None:
                     return literal(kind, x)
-                return self.pure(f"{'fptrunc' if kind.bits < source.bits else 'fpext'} {source.type} {a} to {kind.type}")
+                return self.pure(
+                    f"{'fptrunc' if kind.bits < source.bits else 'fpext'} {source.type} {a} to {kind.type}"
+                )
             # Out of range is undefined in LLVM; frozen, it is whatever the processor gives, as in NumPy.
-            return self.pure(f"freeze {kind.type} " + self.pure(f"{'fptosi' if t == 'i' else 'fptoui'} {source.type} {a} to {kind.type}"))
+            return self.pure(
+                f"freeze {kind.type} "
+                + self.pure(f"{'fptosi' if t == 'i' else 'fptoui'} {source.type} {a} to {kind.type}")
+            )
         if t == "f":
             if not a.startswith("%"):
                 return literal(kind, int(a) if s == "i" or int(a) >= 0 else int(a) + (1 << source.bits))

@@ -119,7 +119,6 @@ class Kernel:
         code.pop()
         code.rows.append("}")
 
-
     def _write_splittable(self, names: Sequence[str]) -> None:
         """Write the function that the threads call: it takes its arguments out of a table."""
         rows = [f"define internal void @{self.name}_part(ptr %table, i64 %low, i64 %high) {{"]
@@ -230,19 +229,20 @@ class _Writer:
         return any(root.reduction == "sum" and root.kind.code in "fc" for root, _, _ in self.box.entries)
 
     def _in_blocks(self, level: int, sums: Sums, n: int) -> Sums:
-        """A single loop that threads share: in blocks of constant length, of which LLVM knows that no address wraps around.
+        """A single loop that threads share, in blocks of constant length.
 
-        The last block begins early enough to be whole: what two threads compute is the same.
+        Of such blocks LLVM knows that no address in them wraps around. The last block begins
+        early enough to be whole: what two threads compute is the same.
         """
 
-        def block(number: str) -> None:
+        def block(number: str, none: Sums) -> Sums:
             code = self.code
             code.declares["llvm.umin.i64"] = "declare i64 @llvm.umin.i64(i64, i64)"
             begin = code.let(f"mul nuw nsw i64 {number}, {BLOCK}")
             begin = code.let(f"call i64 @llvm.umin.i64(i64 {begin}, i64 {n - BLOCK})")
-            self._counted(level, sums, "0", str(BLOCK), begin)
+            return self._counted(level, none, "0", str(BLOCK), begin)
 
-        self._outer("%low", "%high", {}, lambda number, _: block(number) or {})
+        self._outer("%low", "%high", {}, block)
         return sums
 
     def _long_sum(self, level: int, sums: Sums, n: int) -> Sums:
@@ -312,7 +312,9 @@ class _Writer:
         code.row(f"br i1 {more}, label %{head}, label %{done}{hint}")
         code.label(done)
         rows = [f"  {counter} = phi i64 [ {low}, %{before} ], [ {following}, %{latch} ]"]
-        ends = [part for key in sums for part in ((result[key].re, result[key].im) if result[key].im else (result[key].re,))]
+        ends = [
+            part for key in sums for part in ((result[key].re, result[key].im) if result[key].im else (result[key].re,))
+        ]
         for (name, kind, start), end in zip(starts, ends, strict=True):
             rows.append(f"  {name} = phi {kind} [ {start}, %{before} ], [ {end}, %{latch} ]")
         code.rows[place:place] = rows

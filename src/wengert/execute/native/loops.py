@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from ...program import Program
-from . import products, scalars, sequential, threads
+from . import control_code, products, scalars, sequential, threads
 from .ir import Code, constant
-from .nest import Kernel, fill
+from .kernel import Kernel, fill
 from .pull import Layout, original
 from .schedule import Schedule
 
@@ -30,8 +30,8 @@ class Loops:
     zeroed_outputs : set of int
         Positions of outputs that the function expects to be zero when it starts.
     clocks : int
-        If the function takes its own time, where in the work memory it writes processor ticks: one before all items of the
-        schedule and one after each.
+        If the function takes its own time, where in the work memory it writes processor ticks: one before all items
+        of the schedule and one after each.
     """
 
     def __init__(

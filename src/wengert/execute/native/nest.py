@@ -65,11 +65,11 @@ def build(plan: Any, roots: Sequence[Root]) -> list[Box]:
                 raise MustStore(request.value) from None  # type: ignore[attr-defined]
             pending.extend(reversed(domain.cut(request)))
         else:
-            request = _uneven(plan, domain, entries) if getattr(plan, "in_loop", False) else None
-            if request is None:
+            cut = _uneven(plan, domain, entries) if getattr(plan, "in_loop", False) else None
+            if cut is None:
                 boxes.append(Box(domain, entries))
             else:
-                pending.extend(reversed(domain.cut(request)))
+                pending.extend(reversed(domain.cut(cut)))
     return boxes
 
 

@@ -66,12 +66,12 @@ def _drop(program: Program, steps: list[Step], outputs: list[int]) -> Program:
         if inputs + captures + position in needed:
             needed.update(steps[position].args)
     numbers: dict[int, int] = {i: i for i in range(inputs)}
-    kept = []
+    kept: list[Any] = []
     for i, value in enumerate(program.captures):
         if inputs + i in needed:
             numbers[inputs + i] = inputs + len(kept)
             kept.append(value)
-    shorter = []
+    shorter: list[Step] = []
     for position, step in enumerate(steps):
         number = inputs + captures + position
         if number in needed:

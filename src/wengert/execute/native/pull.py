@@ -71,8 +71,8 @@ class Puller:
     Parameters
     ----------
     plan : object
-        Has `program`, `layouts` of the stored values by number, `kinds`, `constants` (scalars that are literals of the code)
-        and `alias` (values that are stored under another number).
+        Has `program`, `layouts` of the stored values by number, `kinds`, `constants` (scalars that are literals of
+        the code) and `alias` (values that are stored under another number).
     extents : dict
         The domain's variables.
     inside : dict

@@ -188,10 +188,10 @@ class _Rebuilder:
         return "row" if slope else "fixed"
 
     def _sums(self, r: int) -> dict[int, list[tuple[int, int]]]:
-        """Return the sums of a loop that only collect moving rows: last line of the sum -> (add line, index_add line) each.
+        """Return the sums of a loop that only collect moving rows, by the sum's last line: (add, index_add) lines.
 
-        s1 = s0 + index_add(v, moving row), s2 = s1 + ..., the last of which is the next s0, and nobody else reads any of
-        them: then the rows of v are all there is to know.
+        s1 = s0 + index_add(v, moving row), s2 = s1 + ..., the last of which is the next s0, and nobody else reads any
+        of them: then the rows of v are all there is to know.
         """
         region = self.regions[r]
         steps = self.program.steps
@@ -248,7 +248,7 @@ class _Rebuilder:
             return ref
         r, t, k = self.where(number)  # type: ignore[misc]
         region = self.regions[r]
-        if t == region.count - 1 and ("final", r, k) in self.stacks:  # type: ignore[comparison-overlap]
+        if t == region.count - 1 and ("final", r, k) in self.stacks:
             ref = self.stacks["final", r, k]  # type: ignore[index]
         else:
             ref = self._row(self.stacked(r, k), t)

@@ -98,7 +98,7 @@ class Body:
                 stack.pop()
                 continue
             if self._is_moving(top):
-                self.mine[top] = self._row(("moving", top), lambda top=top: self.owner.stacked(self.r, top))  # type: ignore[misc]
+                self.mine[top] = self._row(("moving", top), lambda top=top: self.owner.stacked(self.r, top))
                 stack.pop()
                 continue
             step = self._step(top)
@@ -167,7 +167,9 @@ class Body:
         """Return the body."""
         n_state, n_rows = len(self.state_start), len(self.row_values)
         inputs = [
-            Slot(slot.shape[1:], np.dtype(slot.dtype)) if n_state <= i < n_state + n_rows else Slot(slot.shape, np.dtype(slot.dtype))
+            Slot(slot.shape[1:], np.dtype(slot.dtype))
+            if n_state <= i < n_state + n_rows
+            else Slot(slot.shape, np.dtype(slot.dtype))
             for i, slot in enumerate(slots)
         ]
         values: list[Any] = []

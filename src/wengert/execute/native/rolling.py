@@ -1,10 +1,10 @@
 """Finding the loops in long recordings: thousands of equal steps become `scan` lines.
 
-A recording of a Python loop repeats the same lines with other numbers. Where stretches of lines repeat with a period, and every
-reference of one repetition differs from that of the one before by a constant, the stretch is a loop: references to the
-repetition before are its state, references that move along other loops (backwards, in a reverse pass) or along constants are
-rows, and what others read from it are rows of its results. The few repetitions at either end that do not fit stay as they
-are.
+A recording of a Python loop repeats the same lines with other numbers. Where stretches of lines repeat with a period,
+and every reference of one repetition differs from that of the one before by a constant, the stretch is a loop:
+references to the repetition before are its state, references that move along other loops (backwards, in a reverse
+pass) or along constants are rows, and what others read from it are rows of its results. The few repetitions at either
+end that do not fit stay as they are.
 """
 
 from __future__ import annotations
@@ -164,9 +164,7 @@ def _best(
     return best
 
 
-def _affine(
-    program: Program, numbers: list[tuple[int, ...]], position: int, period: int, count: int
-) -> Region | None:
+def _affine(program: Program, numbers: list[tuple[int, ...]], position: int, period: int, count: int) -> Region | None:
     """Return the longest stretch of repetitions whose references change by constants."""
     steps = program.steps
     table = np.array(

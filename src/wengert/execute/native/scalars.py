@@ -1,8 +1,8 @@
 """What each elementwise primitive does to one element, as NumPy does it: NaN, infinities, signed zeros, wrap-around.
 
-`LOWER` maps a primitive's name to a function that writes its instructions. The functions get values that are already of
-the loop's dtypes (NumPy's own resolution). A primitive that is not in the table, or whose kind `supported` refuses, runs
-through NumPy.
+`LOWER` maps a primitive's name to a function that writes its instructions. The functions get values that are already
+of the loop's dtypes (NumPy's own resolution). A primitive that is not in the table, or whose kind `supported`
+refuses, runs through NumPy.
 """
 
 from __future__ import annotations
@@ -53,11 +53,12 @@ def loop_kinds(name: str, dtypes: tuple[Any, ...], out: Any, params: tuple[Any, 
     else:  # scale, clip, round, sinc
         target = kind_of(out)
         kinds = (*(target,) * len(dtypes), target)
-    if any(kind is None for kind in kinds):
+    known = tuple(kind for kind in kinds if kind is not None)
+    if len(known) != len(kinds):
         return None
-    if any(dtype is int and kind.code in "iu" and kind != I8 for dtype, kind in zip(dtypes, kinds, strict=False)):  # type: ignore[union-attr]
+    if any(dtype is int and kind.code in "iu" and kind != I8 for dtype, kind in zip(dtypes, known, strict=False)):
         return None  # NumPy refuses Python integers that do not fit, which depends on the value
-    return kinds if _supported(name, kinds, params) else None  # type: ignore[arg-type]
+    return known if _supported(name, known, params) else None
 
 
 _COMPLEX = {

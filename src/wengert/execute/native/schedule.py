@@ -1,7 +1,7 @@
 """Which values of a Program are stored, in which loop nest each is computed, and in which order the nests run.
 
-What is not stored is computed where it is read, as often as it is read. Sums, products of matrices, scattered values and
-outputs are always stored; others when computing them again would cost more than memory does.
+What is not stored is computed where it is read, as often as it is read. Sums, products of matrices, scattered values
+and outputs are always stored; others when computing them again would cost more than memory does.
 """
 
 from __future__ import annotations
@@ -150,15 +150,17 @@ class Schedule:
         elif name in JOINS and (v in self.mandatory or v in self.stored):
             join(self, v, step)
         else:
-            root = Root(v, self.kinds[v], shape, lambda puller, axes: puller.compute(v, axes), place_in(self.layouts[v]))
+            root = Root(
+                v, self.kinds[v], shape, lambda puller, axes: puller.compute(v, axes), place_in(self.layouts[v])
+            )
             level, reads = self.reads_of([(a, self._same(v, a)) for a in step.args], shape)
             self.add(root, level, reads, fuse=True)
 
     def _same(self, v: int, a: int) -> bool:
         step = self.step(v)
-        return (
-            step.primitive.family == "elementwise" or step.primitive.name in ALIASES
-        ) and self.program.slot(a).shape == step.slot.shape
+        return (step.primitive.family == "elementwise" or step.primitive.name in ALIASES) and self.program.slot(
+            a
+        ).shape == step.slot.shape
 
     def _reduce(self, v: int, step: Step) -> None:
         operand = step.args[0]
@@ -327,9 +329,7 @@ class Schedule:
         for item in checks:
             item.boxes = build(self, item.roots)
         rank = {"check": 0}
-        self.items = sorted(
-            [*self.items, *checks], key=lambda item: (item.level, rank.get(item.kind, 1), item.order)
-        )
+        self.items = sorted([*self.items, *checks], key=lambda item: (item.level, rank.get(item.kind, 1), item.order))
 
     def _is_known_to_fit(self, array: int, n: int) -> bool:
         """Whether an index array is a constant (it owns its memory and may not be written to) within bounds."""

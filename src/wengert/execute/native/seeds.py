@@ -1,7 +1,7 @@
 """Products with unit seeds, which only pick rows: they become views, and cost nothing.
 
-A Jacobian pushes the identity through the function. Its first contraction is then the other operand itself, with its axes
-renamed. The zeros of unit seeds are structural, so this is exact also where the other operand holds infinities.
+A Jacobian pushes the identity through the function. Its first contraction is then the other operand itself, with its
+axes renamed. The zeros of unit seeds are structural, so this is exact also where the other operand holds infinities.
 """
 
 from __future__ import annotations
@@ -115,7 +115,9 @@ class _Rewriter:
                 rest = [label for i, label in enumerate(labels) if i not in seeds]
                 if k in out and s not in out and s in theirs and k not in theirs and all(r in out for r in rest):
                     sizes = dict(zip(labels, self.program.slot(step.args[mine]).shape, strict=True))
-                    return self._view(args[other], [k if label == s else label for label in theirs], out, sizes, step.slot)
+                    return self._view(
+                        args[other], [k if label == s else label for label in theirs], out, sizes, step.slot
+                    )
         return None
 
     def _view(self, ref: int, labels: list[int], out: tuple[int, ...], sizes: dict[int, int], slot: Slot) -> int:

@@ -52,7 +52,9 @@ def write(code: Code, payload: Any, out: int, pointer: dict[int, str], schedule:
     if searching:
         _search(code, name, kind, result, base_in, place_in, strides[axis], shape[axis], base_out, place_out)
     else:
-        _scan(code, name, kind, result, base_in, place_in, strides[axis], shape[axis], base_out, place_out, target[axis])
+        _scan(
+            code, name, kind, result, base_in, place_in, strides[axis], shape[axis], base_out, place_out, target[axis]
+        )
     for head, done, names, n in reversed(starts):
         counter, following = names.split()
         code.pop()

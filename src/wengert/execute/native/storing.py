@@ -101,7 +101,7 @@ def _product_domain(plan: Any, step: Step, a: int) -> tuple[int, ...]:
     x, y = step.args
     params = dict(step.params)
     shapes = [plan.program.slot(i).shape for i in (x, y)]
-    product = products.Product.of(*shapes, params["a"], params["b"], params["out"])
+    product = products.Product.of(shapes[0], shapes[1], params["a"], params["b"], params["out"])
     if not product.small(kind_of(step.slot.dtype)):  # type: ignore[arg-type]
         return plan.program.slot(a).shape
     sizes = dict(zip(params["a"], shapes[0], strict=True))
@@ -118,8 +118,10 @@ def _rough_levels(plan: Any) -> list[int]:
 
 
 def _pays(contexts: set[Any], cost: int, size: int) -> bool:
-    """Whether a value should be stored: computing it again must cost more than storing it once and loading it each time,
-    and spreading a small value over a large domain would repeat it for every element.
+    """Whether a value should be stored.
+
+    Computing it again must cost more than storing it once and loading it each time; spreading a
+    small value over a large domain would repeat it for every element.
     """
     widest = max((size_of(shape) for _, shape, _ in contexts), default=0)
     return (len(contexts) - 1) * cost > 4 + 2 * len(contexts) or (widest >= 4 * size and cost >= 4)

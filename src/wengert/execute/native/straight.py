@@ -94,7 +94,10 @@ class Straight:
         self.from_seeds: list[bool] = []
 
     def write(self, addresses: Sequence[str]) -> list[np.ndarray]:
-        """Write all steps; `addresses` are registers with the data of inputs, then captures. Return the outputs' scalars."""
+        """Write all steps and return the outputs' scalars.
+
+        `addresses` are registers with the data of inputs, then captures.
+        """
         program = self.program
         count = len(program.inputs)
         for i in range(count + len(program.captures)):
@@ -105,7 +108,9 @@ class Straight:
             if i in self.given:
                 self.values.append(self.given[i])
             elif i - count in self.baked:
-                self.values.append(_array_of(constant(kind, x) for x in np.ravel(self.baked[i - count])).reshape(slot.shape))
+                self.values.append(
+                    _array_of(constant(kind, x) for x in np.ravel(self.baked[i - count])).reshape(slot.shape)
+                )
             else:
                 places = _places(slot.shape, program.captures[i - count] if i >= count else None)
                 loads = _array_of(self.code.load(addresses[i], kind, str(k)) for k in places)
@@ -200,9 +205,9 @@ class Straight:
     def _unit_seeds(self, kind: Kind, shape: tuple[int, ...], start: int, stop: int, dtype: Any) -> np.ndarray:
         n = _count(shape)
         one = constant(kind, 1)
-        return _array_of(
-            one if k == start + row else ZERO for row in range(stop - start) for k in range(n)
-        ).reshape((stop - start, *shape))
+        return _array_of(one if k == start + row else ZERO for row in range(stop - start) for k in range(n)).reshape(
+            (stop - start, *shape)
+        )
 
     def _index_add(
         self, args: list[np.ndarray], kind: Kind, seeded: bool, spec: Any, shape: tuple[int, ...]
@@ -271,8 +276,7 @@ class Straight:
             if rows:
                 before = rows[-1]
                 row = _array_of(
-                    self._one(pair, (kind, kind, kind), [a, b], {})
-                    for a, b in zip(before.flat, row.flat, strict=True)
+                    self._one(pair, (kind, kind, kind), [a, b], {}) for a, b in zip(before.flat, row.flat, strict=True)
                 ).reshape(row.shape)
             rows.append(row)
         if not rows:
@@ -290,7 +294,9 @@ class Straight:
         y = y.reshape((_count(batch), k, _count(columns)))
         kinds = (kind, kind, kind)
         result = _array_of(
-            self._sum_or_zero([self._one("multiply", kinds, [p, q], {}) for p, q in zip(u, y[g, :, c], strict=True)], kind)
+            self._sum_or_zero(
+                [self._one("multiply", kinds, [p, q], {}) for p, q in zip(u, y[g, :, c], strict=True)], kind
+            )
             for g in range(x.shape[0])
             for u in x[g]
             for c in range(y.shape[2])

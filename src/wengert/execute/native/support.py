@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from ...program import Program, Step
 from . import control, scalars
 from .ir import kind_of
@@ -50,12 +52,12 @@ def supported(program: Program, step: Step) -> bool:
     if name in VIEWS or name in JOINS or name in ("contract", "unit_seeds"):
         return True
     if name in scalars.REDUCTIONS:
-        kind, source = kind_of(step.slot.dtype), kind_of(slots[0].dtype)
-        if name in ("max", "min", "prod") and (kind.code == "c" or source.code == "c"):  # type: ignore[union-attr]
+        codes = {np.dtype(slot.dtype).kind for slot in (step.slot, slots[0])}
+        if name in ("max", "min", "prod") and "c" in codes:
             return False
         if name in ("max", "min"):
             return size_of(slots[0].shape) > 0 or size_of(step.slot.shape) == 0
         return True
     if name in SEQUENTIAL:
-        return kind_of(slots[0].dtype).code in "fiu" and size_of(slots[0].shape) > 0  # type: ignore[union-attr]
+        return np.dtype(slots[0].dtype).kind in "fiu" and size_of(slots[0].shape) > 0
     return False

@@ -1,8 +1,9 @@
 """A small pool of threads for large loops, written in LLVM IR over POSIX threads.
 
-A kernel whose outermost loop has independent steps is called with ranges of it, one for each thread; the caller does the first.
-The ranges depend on the number of threads only, so results are the same from run to run. A second caller, a caller inside of
-a parallel loop and the child of a fork find the pool busy or gone and run alone. Threads sleep while there is no work.
+A kernel whose outermost loop has independent steps is called with ranges of it, one for each thread; the caller does
+the first. The ranges depend on the number of threads only, so results are the same from run to run. A second caller,
+a caller inside of a parallel loop and the child of a fork find the pool busy or gone and run alone. Threads sleep
+while there is no work.
 """
 
 from __future__ import annotations
@@ -251,8 +252,8 @@ def set_num_threads(count: int) -> None:
 
     Notes
     -----
-    Results are the same from run to run for a fixed count; sums are never split over threads, so they do not depend on the
-    count either. BLAS has threads of its own, which this does not change.
+    Results are the same from run to run for a fixed count; sums are never split over threads, so they do
+    not depend on the count either. BLAS has threads of its own, which this does not change.
 
     Examples
     --------

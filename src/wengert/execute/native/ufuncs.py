@@ -1,7 +1,7 @@
 """Functions of SciPy (and NumPy) that have no code here, through the C loops of their ufuncs.
 
-A ufunc holds the addresses of its loops, one for each combination of dtypes; compiled code calls the one for its dtype with a
-length of one. That costs some nanoseconds for each element, and no Python.
+A ufunc holds the addresses of its loops, one for each combination of dtypes; compiled code calls the one for its
+dtype with a length of one. That costs some nanoseconds for each element, and no Python.
 """
 
 from __future__ import annotations

@@ -127,11 +127,13 @@ def module_text(code: Code, bodies: str, more: dict[str, str]) -> str:
     rows.extend(code.helpers[name] for name in sorted(code.helpers))
     rows.append(bodies)
     rows.append("attributes #0 = { nounwind willreturn memory(none) }")
-    kept = []
+    kept: list[str] = []
     numbers: dict[str, int] = {}
     for i, (name, mapping) in enumerate(sorted(code.vector_variants.items()), start=10):
         numbers[name] = i
-        rows.append(f'attributes #{i} = {{ nounwind willreturn memory(none) "vector-function-abi-variant"="{mapping}" }}')
+        rows.append(
+            f'attributes #{i} = {{ nounwind willreturn memory(none) "vector-function-abi-variant"="{mapping}" }}'
+        )
         kept.extend(f"ptr @{part.split('(')[1].rstrip(')')}" for part in mapping.split(","))
     if kept:
         rows.append(

@@ -1,9 +1,9 @@
-"""The Python entry of compiled code, itself compiled: a builtin that checks its arguments, allocates its results and runs.
+"""The Python entry of compiled code, itself compiled: a builtin that checks arguments, allocates results and runs.
 
-A `METH_FASTCALL` function is written around the machine code. It compares types, shapes, dtypes and flags with plain loads
-from the array structs, allocates fresh results through NumPy's C-API table, and on any mismatch hands the call to the next
-variant, or to a Python function. What belongs to the process (addresses of types, functions and captured data) stands in a
-context, an array of integers, so that the code itself can be kept on disk.
+A `METH_FASTCALL` function is written around the machine code. It compares types, shapes, dtypes and flags with plain
+loads from the array structs, allocates fresh results through NumPy's C-API table, and on any mismatch hands the call
+to the next variant, or to a Python function. What belongs to the process (addresses of types, functions and captured
+data) stands in a context, an array of integers, so that the code itself can be kept on disk.
 """
 
 from __future__ import annotations
@@ -257,7 +257,9 @@ def text(
         for start, length in ranges:
             if size and length:
                 stop = t.let(f"getelementptr i8, ptr {start}, i64 {length}")
-                apart = t.let(f"or i1 {t.let(f'icmp ule ptr {end}, {start}')}, {t.let(f'icmp ule ptr {stop}, {place}')}")
+                apart = t.let(
+                    f"or i1 {t.let(f'icmp ule ptr {end}, {start}')}, {t.let(f'icmp ule ptr {stop}, {place}')}"
+                )
                 t.require(apart, "miss")
         if k in zeroed:
             t.row(f"call void @llvm.memset.p0.i64(ptr {place}, i8 0, i64 {size}, i1 false)")
@@ -307,7 +309,9 @@ def text(
             if size not in (1, 2, 4, 8):
                 if size:
                     name = f"@guard{k}"
-                    globals_.append(f"{name} = private unnamed_addr constant [{size} x i8] {_bytes_literal(result.expected)}")
+                    globals_.append(
+                        f"{name} = private unnamed_addr constant [{size} x i8] {_bytes_literal(result.expected)}"
+                    )
                     differs = t.let(f"call i32 @memcmp(ptr {temporary[k]}, ptr {name}, i64 {size})")
                     t.require(t.let(f"icmp eq i32 {differs}, 0"), "undo")
                 continue
@@ -339,9 +343,12 @@ def text(
     following = t.field(context, 8 * NEXT)
     t.row(f"br i1 {t.let(f'icmp eq ptr {following}, null')}, label %slow, label %other")
     t.label("other")
-    t.row(f"ret ptr {t.let(f'call ptr {following}(ptr {t.field(context, 8 * NEXT_SELF)}, ptr %args, i64 %nargs, ptr %kwnames)')}")
+    given = "ptr %args, i64 %nargs, ptr %kwnames"
+    answer = t.let(f"call ptr {following}(ptr {t.field(context, 8 * NEXT_SELF)}, {given})")
+    t.row(f"ret ptr {answer}")
     t.label("slow")
-    t.row(f"ret ptr {t.let(f'call ptr @PyObject_Vectorcall(ptr {t.field(context, 8 * SLOW)}, ptr %args, i64 %nargs, ptr %kwnames)')}")
+    answer = t.let(f"call ptr @PyObject_Vectorcall(ptr {t.field(context, 8 * SLOW)}, {given})")
+    t.row(f"ret ptr {answer}")
     t.rows.append("}")
     if fastcall.CONTEXT_OFFSET >= 0:  # the same, called through an object that holds the context
         t.rows.append(
@@ -460,7 +467,12 @@ def make_context(
     words: list[int] = [0] * FIRST
     kept: list[Any] = [slow, library, *captured]
     words[SLOW] = id(slow)
-    words[ARRAY_TYPE], words[EMPTY], words[ZEROS], words[SCALAR] = api["type"], api["empty"], api["zeros"], api["scalar"]
+    words[ARRAY_TYPE], words[EMPTY], words[ZEROS], words[SCALAR] = (
+        api["type"],
+        api["empty"],
+        api["zeros"],
+        api["scalar"],
+    )
     words[OUT] = id(sys.intern("out"))
     if work_bytes > SMALL_WORK:
         block = np.empty(work_bytes + 64, np.uint8)
