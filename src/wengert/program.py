@@ -7,16 +7,15 @@ input, an outer derivative's included, is a capture: it is passed in when the Pr
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from .errors import AbstractValue, ShapeError, StructureError, user_line
+from .errors import ShapeError, StructureError
 from .primitives.base import Primitive, dtype_of, shape_of
 from .primitives.structural import constant
-from .recording import Line, Traced, depends, leaf, wrap
+from .recording import Line, Traced, depends, enclosing_traces, escaped, leaf, open_traces, wrap
 from .tensor import Tensor
 
 
@@ -285,12 +284,7 @@ def build(inputs: Sequence[Line], outputs: Sequence[Any], slots: Sequence[Slot] 
         key = line if line is not None else id(value)
         if key not in capture_numbers:
             if line is not None and line.abstract and not enclosing_traces():
-                raise AbstractValue(
-                    f"an abstract tensor of shape {line.shape} has escaped from the vmap or traced body it was made in",
-                    where=user_line(),
-                    why="it has no value, neither outside of that body nor in another one",
-                    hint="return it from that body instead of storing it",
-                )
+                raise escaped(line)
             capture_numbers[key] = len(captures)
             captures.append(value if line is None else wrap(Tensor, value, line))
         return ("capture", capture_numbers[key])
@@ -336,11 +330,6 @@ def build(inputs: Sequence[Line], outputs: Sequence[Any], slots: Sequence[Slot] 
     )
 
 
-# How many traces are open in this context: an abstract tensor has a meaning only inside the one that made it.
-_depth: ContextVar[int] = ContextVar("wengert_traces", default=0)
-enclosing_traces = _depth.get
-
-
 def trace(function: Callable[..., Sequence[Any]], slots: Sequence[Slot], family: type = Tensor) -> Program:
     """Return the Program of a function of arrays of the given shapes and dtypes.
 
@@ -349,9 +338,9 @@ def trace(function: Callable[..., Sequence[Any]], slots: Sequence[Slot], family:
     """
     dtypes: list[Any] = [slot.dtype if type(slot.dtype) is tuple else np.dtype(slot.dtype) for slot in slots]
     lines = [leaf(slot.shape, dtype) for slot, dtype in zip(slots, dtypes, strict=True)]
-    token = _depth.set(_depth.get() + 1)
+    token = open_traces.set(enclosing_traces() + 1)
     try:
         outputs = list(function(*(wrap(family, None, line) for line in lines)))
     finally:
-        _depth.reset(token)
+        open_traces.reset(token)
     return build(lines, outputs, slots)

@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 
+from .errors import AbstractValue, user_line
 from .keeping import Keeper
 
 next_sequence = itertools.count(1).__next__
@@ -587,13 +588,30 @@ def apply2(primitive: Any, x: Any, y: Any) -> Any:
     return tensor
 
 
+# How many traces are open in this context: an abstract tensor has a meaning only inside the one that made it.
+open_traces: ContextVar[int] = ContextVar("wengert_traces", default=0)
+enclosing_traces = open_traces.get
+
+
 def _apply_abstract(primitive: Any, args: Sequence[Any], params: dict[str, Any], cls: type) -> Any:
+    if not enclosing_traces():
+        raise escaped(next(arg._line for arg in args if isinstance(arg, Traced) and arg._data is None))
     shape, dtype = primitive.abstract(*args, **params)
     if not isinstance(dtype, np.dtype | tuple):  # a framework's own spelling of a dtype
         dtype = np.dtype(dtype)
     inputs = tuple(arg._line if isinstance(arg, Traced) else None for arg in args)
     values = tuple(arg._data if isinstance(arg, Traced) else arg for arg in args)
     return wrap(cls, None, Line(primitive, inputs, params, values, None, shape, dtype, ABSTRACT))
+
+
+def escaped(line: Any) -> AbstractValue:
+    """Return the error for an abstract tensor outside of its trace."""
+    return AbstractValue(
+        f"an abstract tensor of shape {line.shape} has escaped from the vmap or traced body it was made in",
+        where=user_line(),
+        why="it has no value, neither outside of that body nor in another one",
+        hint="return it from that body instead of storing it",
+    )
 
 
 def leaf(shape: tuple[int, ...], dtype: np.dtype, session: Session = ABSTRACT) -> Line:

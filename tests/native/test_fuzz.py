@@ -11,7 +11,7 @@ from native_programs import Generator
 import wengert as wg
 from wengert.derivatives.jit_record import record
 from wengert.execute.interpret import compile_numpy
-from wengert.execute.native import nest, rolling
+from wengert.execute.native import kernel, rolling
 from wengert.execute.native.build import lower
 from wengert.execute.native.hybrid import constants
 from wengert.execute.native.prepare import prepare
@@ -45,9 +45,9 @@ def test_larger_programs_agree_with_numpy(block):
 
 
 def test_programs_over_threads_agree_with_numpy(monkeypatch):
-    monkeypatch.setattr(nest, "PARALLEL", -1)
-    monkeypatch.setattr(nest, "BLOCK", 2)
-    monkeypatch.setattr(nest, "FEWEST_STEPS", 2)
+    monkeypatch.setattr(kernel, "PARALLEL", -1)
+    monkeypatch.setattr(kernel, "BLOCK", 2)
+    monkeypatch.setattr(kernel, "FEWEST_STEPS", 2)
     wg.set_num_threads(2)
     assert run(range(70_000, 70_040), 20)["loops"] > 30
 

@@ -93,8 +93,8 @@ def test_strided_read_only_unaligned_and_foreign_byte_order():
     crooked = raw[1:].view(np.float64).reshape(4, 6)
     crooked[...] = base
     for x in (base, base.T, base[::2, ::-1], frozen, base.astype(">f8"), crooked, np.asfortranarray(base)):
-        assert np.array_equal(f(x), x * 2 + 1)
-        assert np.array_equal(f(x), x * 2 + 1)
+        assert np.array_equal(quiet(f, x), x * 2 + 1)
+        assert np.array_equal(quiet(f, x), x * 2 + 1)
 
 
 def test_a_subclass_of_ndarray_runs_as_it_would():
@@ -123,10 +123,10 @@ def test_keyword_arguments():
 
 def test_functions_strings_and_flags_are_part_of_the_key():
     f = wg.jit(lambda x, g, mode: g(x) if mode == "g" else x)
-    assert np.array_equal(f(X, np.sin, "g"), np.sin(X))
-    assert np.array_equal(f(X, np.cos, "g"), np.cos(X))
-    assert np.array_equal(f(X, np.cos, "x"), X)
-    assert np.array_equal(f(X, np.sin, "g"), np.sin(X))
+    assert np.array_equal(quiet(f, X, np.sin, "g"), np.sin(X))
+    assert np.array_equal(quiet(f, X, np.cos, "g"), np.cos(X))
+    assert np.array_equal(quiet(f, X, np.cos, "x"), X)
+    assert np.array_equal(quiet(f, X, np.sin, "g"), np.sin(X))
 
 
 # ---------------------------------------------------------------- out=

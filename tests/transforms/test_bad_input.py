@@ -197,6 +197,9 @@ CASES = {
     "nonzero in vmap": (lambda: in_vmap(lambda x: np.nonzero(x)[0], X[None]), errors.AbstractValue, "value"),
     "an index in vmap": (lambda: in_vmap(lambda i: X[int(i)], np.array([0, 1])), errors.AbstractValue, "numpy.take"),
     "an escaped tensor": (lambda: in_vmap(lambda x: x + leak(), X), errors.AbstractValue, "has escaped"),
+    "an escaped tensor outside": (lambda: leak() + 1, errors.AbstractValue, "has escaped"),
+    "an escaped tensor in grad": (lambda: gradient(lambda x: np.sum(x * leak())), errors.AbstractValue, "has escaped"),
+    "an escaped tensor as a number": (lambda: float(leak()), errors.AbstractValue, "needs the value"),
     # control flow
     "cond's predicate shape": (lambda: wg.cond(X > 0, same, same, X), errors.ShapeError, "one truth value"),
     "cond's predicate dtype": (lambda: wg.cond(1.5, same, same, X), errors.DtypeError, "not a truth value"),

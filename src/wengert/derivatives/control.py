@@ -19,8 +19,8 @@ from ..execute.loops import scan as scan_line
 from ..execute.while_loop import while_loop as while_line
 from ..primitives.base import shape_of
 from ..primitives.elementwise import cast
-from ..program import Program, Slot, enclosing_traces, trace
-from ..recording import AMBIENT, Traced, apply, current, is_tracked
+from ..program import Program, Slot, trace
+from ..recording import AMBIENT, Traced, apply, current, enclosing_traces, is_tracked
 from ..transforms.derive import concrete_slot
 from ..transforms.simplify import simplify
 from .vmap import Vmap, check_result

@@ -17,6 +17,7 @@ from ..primitives import structural
 from ..primitives.indexing import concatenate, index_add, reshape, transpose
 from ..recording import Line, current, depends, wrap
 from ..tensor import Tensor
+from ..transforms.forward import push_forward
 from ..transforms.reverse import backpropagate, sweep
 from ..transforms.units import Units
 from .linear_map import push_block
@@ -218,6 +219,14 @@ def forward_jacobian(
     by_target: dict[Line, Any] = {}
     if len(reached) == 1 and (filled := _filled(lines, reached[0], [source], wrapper, chunk)) is not None:
         by_target[reached[0]] = filled[0]
+        return [by_target.get(target) for target in targets]
+    if count == 1:  # one direction: no block of seeds, no Program
+        pushed = push_forward(lines, {source: np.ones(source.shape, source.dtype)}, reached, wrapper)
+        found = [_or_zeros(pushed.get(target), target) for target in reached]
+        by_target = {
+            target: reshape(tangent, shape=target.shape + source.shape)
+            for target, tangent in zip(reached, found, strict=True)
+        }
         return [by_target.get(target) for target in targets]
     found = _pushed(lines, source, reached, wrapper, chunk, reverse=False)
     for target, columns in zip(reached, found, strict=True):

@@ -31,7 +31,11 @@ from .jit_sparse import is_sparse, record_sparse
 
 MOST_PATHS = 16
 MOST_VARIANTS = 64
-_STATIC = (types.FunctionType, types.BuiltinFunctionType, types.ModuleType, type, bool, str, bytes)
+# What is part of the key by its value; none of these can change.
+_STATIC = (
+    *(types.FunctionType, types.BuiltinFunctionType, types.ModuleType, functools.partial),
+    *(np.ufunc, type(np.mean), np.dtype, type, bool, str, bytes),
+)
 _WIDE = frozenset({np.dtype(np.float64), np.dtype(np.complex128), np.dtype(np.int64), np.dtype(bool)})
 
 
@@ -227,9 +231,10 @@ def _signature(leaves: Sequence[Any], by_value: set[int]) -> tuple[Any, list[int
     for i, leaf in enumerate(leaves):
         kind = type(leaf)
         if isinstance(leaf, np.ndarray):
-            if kind is not np.ndarray or kind_of(leaf.dtype) is None:
+            dtype = leaf.dtype.newbyteorder("=")
+            if kind is not np.ndarray or kind_of(dtype) is None:
                 return None, [], False
-            parts.append((leaf.shape, leaf.dtype.newbyteorder("=")))
+            parts.append((leaf.shape, dtype))
             dynamic.append(i)
         elif (kind is float or kind is int) and i not in by_value and _fits(leaf):
             parts.append(kind)

@@ -209,19 +209,30 @@ def like(ufunc: Any) -> Callable[..., np.dtype]:
 # ---------------------------------------------------------------- products that respect a mask
 
 
+LARGE = 8192
+
+
 def has_nan(array: Any) -> bool:
     """Whether there is a NaN among floating or complex numbers.
 
     It shows in the sum of squares, the quickest sum there is; from some size on BLAS wakes its threads for that, which
     takes a millisecond where other processes run, so large arrays are looked through for their minimum instead.
     """
-    flat = array.ravel()
-    total = flat.dot(flat) if flat.size < 8192 else np.minimum.reduce(flat)
+    if type(array) is np.ndarray and array.size >= LARGE:
+        total = np.minimum.reduce(array, axis=None)  # in the order of memory, whatever that is
+    else:
+        flat = np.asarray(array).ravel()
+        total = flat.dot(flat)
     return bool(total != total)
 
 
 def _scale(cotangent: Any, slope: Any) -> Any:
     product = cotangent * slope
+    if type(product) is np.ndarray and product.size >= LARGE:
+        small = slope if np.size(slope) < np.size(cotangent) else cotangent
+        # A short look at a small factor saves a long one at the product.
+        if np.size(small) * 8 <= product.size and np.all(np.isfinite(small)) and np.all(small):
+            return product
     # 0 * inf must be 0: a path with a zero factor contributes nothing, in whichever order the factors come.
     if has_nan(product):
         product = np.where(np.equal(cotangent, 0) | np.equal(slope, 0), np.zeros((), product.dtype), product)

@@ -32,6 +32,8 @@ from .record import Run
 from .structured import Accumulated, NotStructured, accumulate
 from .symmetric import acyclic_colouring, star_colouring
 
+# Programs with more lines than this are not derived for a comparison only.
+LONG = 1000
 MODES = ("auto", "structured", "forward", "reverse", "columns", "rows", "both", "star", "acyclic")
 
 
@@ -279,6 +281,8 @@ class _Maker:
             for reverse in directions:
                 if best is not None and best[0] < 3 * (self.primal_work + 2 * CALL):
                     break
+                if reverse and self.reasons and self.height >= self.width and mode == "auto":
+                    break  # what has too many terms forward has not fewer backward from more outputs
                 found = self.structured(reverse)
                 if found is not None and (best is None or found[0] < best[0]):
                     best = found
@@ -346,6 +350,8 @@ class _Maker:
         better = False
         widths = {False: np.diff(recipe.indptr), True: np.bincount(recipe.indices, minlength=max(self.width, 1))}
         for reverse in self.directions:
+            if reverse not in self._linear and len(self.program.steps) > LONG:
+                continue  # not worth the time it takes to derive it
             least = int(widths[reverse].max(initial=0))
             linear, _ = self.linear(reverse)
             bound = pass_cost(linear, self.primals, least) + 2.0 * recipe.nnz

@@ -30,8 +30,9 @@ from .terms import FULL, Coefficient, Interner, NotStructured, Term, Writer, lif
 MANY = 8
 # An array that is written in parts is packed when it has more embedded terms than this.
 PACKED = 64
-# More terms than this, and ten for each line, take too long to plan.
-MOST_TERMS = 20_000
+# More terms than this, and some for each line, take too long to plan.
+MOST_TERMS = 6_000
+TERMS_PER_LINE = 5
 
 
 class Entry(NamedTuple):
@@ -192,7 +193,7 @@ class _Walk:
         fresh = [term for term in terms if id(term) not in old]
         self.made += len(fresh)
         self.work += sum(CALL / 2 + prod(term.shape) for term in fresh)
-        if self.made > MOST_TERMS + 10 * len(self.linear.steps):
+        if self.made > MOST_TERMS + TERMS_PER_LINE * len(self.linear.steps):
             raise NotStructured(f"it takes more than {self.made - 1} terms")
         if self.budget is not None and self.work > self.budget:
             raise NotStructured("the terms take more work than dense passes do")
@@ -288,7 +289,7 @@ class _Walk:
             leading = mine[: max(0, len(mine) - len(shape))]
             return function(spread_to(tensor, (*leading, *shape), self.write), len(leading))
 
-        return coefficient.each(one)
+        return coefficient.collected(self.write).each(one)
 
     def _reshape(self, step: Step) -> list[Term]:
         (a,), shape = step.args[:1], step.slot.shape

@@ -113,6 +113,12 @@ class Coefficient:
         """Return the coefficient with a linear function (a reindexing) applied to its tensors."""
         return Coefficient(self.number, tuple((factor, function(tensor)) for factor, tensor in self.parts))
 
+    def collected(self, write: Writer) -> Coefficient:
+        """Return it with its tensors summed up: what moves is then moved once."""
+        if len(self.parts) < 2:
+            return self
+        return Coefficient(self.number, ((1.0, Coefficient(0.0, self.parts).total(write)),))
+
     def total(self, write: Writer) -> Any:
         """Return it as one tensor, or as a number."""
         result = None

@@ -43,7 +43,8 @@ class _Spec(ctypes.Structure):
 
 def offset_of(kind: type, slot: str) -> int:
     """Return where in an instance a `__slots__` entry stands, found by looking; -1 if it is not found."""
-    probe, mark = kind.__new__(kind), object()
+    probe: Any = object.__new__(kind)
+    mark = object()
     setattr(probe, slot, mark)
     words = (ctypes.c_size_t * (kind.__basicsize__ // 8)).from_address(id(probe))
     places = [8 * i for i, word in enumerate(words) if word == id(mark)]
@@ -82,6 +83,8 @@ class Callable:
     """
 
     __slots__ = ("__dict__", "__weakref__", "_context", "_state")
+    _context: Any
+    _state: Any
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Call what the state says; the way taken while there is no code."""

@@ -7,31 +7,38 @@ from typing import Any
 
 from ...program import Step
 from .affine import NOUGHT, Index, flatten, strides_of
-from .ir import BOOL, Kind
+from .ir import BOOL
 from .items import Root, place_in, pulls, size_of
 from .pull import Layout, MustStore, Node, Puller
 
 
 def join(plan: Any, v: int, step: Step) -> None:
-    """A value made of pieces: one root for each."""
-    name, params = step.primitive.name, dict(step.params)
-    layout, kind = plan.layouts[v], plan.kinds[v]
+    """Put a value made of pieces into the schedule: one root for each."""
+    name = step.primitive.name
     if name in ("concatenate", "stack"):
-        axis = params["axis"]
-        start = 0
-        for which, part in enumerate(step.args):
-            shape = plan.program.slot(part).shape
-            if name == "stack":
-                place = _piece(layout, axis, which, stacked=True)
-            else:
-                place = _piece(layout, axis, start, stacked=False)
-                start += shape[axis]
-            _piece_root(plan, v, kind, part, shape, place)
-        return
-    if name == "assemble":
+        _side_by_side(plan, v, step, stacked=name == "stack")
+    elif name == "assemble":
         _assemble(plan, v, step)
-        return
-    add = name == "index_add"
+    else:
+        _indexed(plan, v, step, add=name == "index_add")
+
+
+def _side_by_side(plan: Any, v: int, step: Step, *, stacked: bool) -> None:
+    layout, kind = plan.layouts[v], plan.kinds[v]
+    axis = dict(step.params)["axis"]
+    start = 0
+    for part in step.args:
+        shape = plan.program.slot(part).shape
+        root = Root(v, kind, shape, pulls(part), _piece(layout, axis, start, stacked=stacked))
+        level, reads = plan.reads_of([(part, True)], shape)
+        plan.add(root, level, reads)
+        start += 1 if stacked else shape[axis]
+
+
+def _indexed(plan: Any, v: int, step: Step, *, add: bool) -> None:
+    """A block written into zeros, or into a copy, at an index."""
+    params = dict(step.params)
+    layout, kind = plan.layouts[v], plan.kinds[v]
     block, arrays = (step.args[0], step.args[1:]) if add else (step.args[1], step.args[2:])
     shape = plan.program.slot(block).shape
     target = step.slot.shape
@@ -103,12 +110,6 @@ def _assemble(plan: Any, v: int, step: Step) -> None:
         plan.add(root, level, reads)
     if any(store[4] != "set" for store in stores):
         plan.prepared.add(v)
-
-
-def _piece_root(plan: Any, v: int, kind: Kind, part: int, shape: tuple[int, ...], place: Any) -> None:
-    root = Root(v, kind, shape, lambda puller, axes: puller.pull(part, axes), place)
-    level, reads = plan.reads_of([(part, True)], shape)
-    plan.add(root, level, reads)
 
 
 def _array_of(part: Any, arrays: Sequence[int]) -> int:

@@ -216,7 +216,7 @@ def call(code: Code, kind: Kind, product: Product, a: Matrix, b: Matrix, out: in
     """Write the call(s): out, C-contiguous (batch, rows, columns), becomes the product."""
     letter = _LETTER[kind.code, kind.bits]
     m, k, n = product.rows, product.inner, product.columns
-    counters: list[tuple[str, str, str, str]] = []
+    counters: list[tuple[str, str, str, str, int]] = []
     place_a, place_b, place_out = str(a.offset), str(b.offset), "0"
     stride_out = m * n * _size(product.batch)
     for extent, sa, sb in zip(product.batch, a.batch, b.batch, strict=True):
@@ -227,14 +227,13 @@ def call(code: Code, kind: Kind, product: Product, a: Matrix, b: Matrix, out: in
         code.label(before)
         code.row(f"br label %{head}")
         code.label(head)
-        counters.append((i, following, head, done))
+        counters.append((i, following, head, done, extent))
         mark = f"  {i} = phi i64 [ 0, %{before} ], [ {following}, %{head}.end ]"
         code.rows.append(mark)
         code.push()
         place_a = code.let(f"add i64 {place_a}, {code.let(f'mul i64 {i}, {sa}')}")
         place_b = code.let(f"add i64 {place_b}, {code.let(f'mul i64 {i}, {sb}')}")
         place_out = code.let(f"add i64 {place_out}, {code.let(f'mul i64 {i}, {stride_out}')}")
-        counters[-1] = (i, following, head, done + f" {extent}")
     pa, pb, pc = (
         code.address(pointer[v], kind, place) for v, place in ((a.value, place_a), (b.value, place_b), (out, place_out))
     )
@@ -257,8 +256,7 @@ def call(code: Code, kind: Kind, product: Product, a: Matrix, b: Matrix, out: in
             f"call void @{letter}gemm(i8 {tb}, i8 {ta}, i32 {n}, i32 {m}, i32 {k}, ptr {pb}, i32 {ldb}, ptr {pa}, "
             f"i32 {lda}, ptr {pc}, i32 {n})"
         )
-    for i, following, head, done_extent in reversed(counters):
-        done, extent = done_extent.split()
+    for i, following, head, done, extent in reversed(counters):
         code.pop()
         code.row(f"br label %{head}.end")
         code.label(f"{head}.end")

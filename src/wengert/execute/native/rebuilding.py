@@ -84,7 +84,7 @@ class _Rebuilder:
         # per region: the lines of a repetition whose value is wanted from every repetition, or from the last one only
         self.rows: list[set[int]] = [set() for _ in regions]
         self.finals: list[set[int]] = [set() for _ in regions]
-        self.stacks: dict[tuple[int, int], Any] = {}
+        self.stacks: dict[tuple[Any, ...], Any] = {}
         self.sums: list[dict[int, list[tuple[int, int]]]] = [self._sums(r) for r in range(len(regions))]
         self._find_wanted()
 
@@ -249,7 +249,7 @@ class _Rebuilder:
         r, t, k = self.where(number)  # type: ignore[misc]
         region = self.regions[r]
         if t == region.count - 1 and ("final", r, k) in self.stacks:
-            ref = self.stacks["final", r, k]  # type: ignore[index]
+            ref = self.stacks["final", r, k]
         else:
             ref = self._row(self.stacked(r, k), t)
         self.made[number] = ref
@@ -269,7 +269,9 @@ class _Rebuilder:
         if any(region.number_slope[k]) and step.primitive.name == "index":
             ref = self._moving_rows(r, k)
         else:
-            below = self.stacked(r, self._line(r, region.first[k][0], region.slope[k][0])[0])  # type: ignore[index]
+            line = self._line(r, region.first[k][0], region.slope[k][0])
+            assert line is not None  # a view of a line of the same repetition
+            below = self.stacked(r, line[0])
             ref = self._batched_view(step, below, region.count)
         self.stacks[r, k] = ref
         return ref
@@ -396,7 +398,7 @@ class _Rebuilder:
         n_state = len(body.state_start)
         outs = inner.output_slots
         shapes = [slot.shape if i < n_state else (region.count, *slot.shape) for i, slot in enumerate(outs)]
-        slot = Slot(tuple(shapes), tuple(np.dtype(slot.dtype) for slot in outs))  # type: ignore[arg-type]
+        slot = Slot(tuple(shapes), tuple(np.dtype(slot.dtype) for slot in outs))
         line = self.builder.add(
             "scan",
             tuple(region_args),
@@ -414,7 +416,7 @@ class _Rebuilder:
                 continue
             ref = picked[i] = self.builder.add("pick", (line,), Slot(shapes[i], np.dtype(outs[i].dtype)), position=i)
             if what == "state":
-                self.stacks["final", r, k] = ref  # type: ignore[index]
+                self.stacks["final", r, k] = ref
             else:
                 self.stacks[r, k] = ref
         for total, chain in self.sums[r].items():
@@ -429,7 +431,7 @@ class _Rebuilder:
                 slot = self.program.steps[region.start + total].slot
                 for _, k in chain:
                     value = self.builder.add("add", (value, self._collected(r, k)), slot)
-                self.stacks["final", r, total] = value  # type: ignore[index]
+                self.stacks["final", r, total] = value
 
     def _collected(self, r: int, k: int) -> Any:
         """All rows that an index_add of a loop has placed."""

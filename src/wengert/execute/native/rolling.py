@@ -132,12 +132,12 @@ def find(program: Program) -> list[Region]:
     position = 0
     while position < total - WINDOW:
         value = int(hashes[position])
-        mine = places[value]
+        same = places[value]
         k = later[value]
-        while k < len(mine) and mine[k] <= position:
+        while k < len(same) and same[k] <= position:
             k += 1
         later[value] = k
-        region = _best(program, codes, numbers, position, [q - position for q in mine[k : k + CANDIDATES]])
+        region = _best(program, codes, numbers, position, [q - position for q in same[k : k + CANDIDATES]])
         if region is None:
             position += 1
         else:

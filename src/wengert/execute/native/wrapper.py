@@ -9,6 +9,7 @@ data) stands in a context, an array of integers, so that the code itself can be 
 from __future__ import annotations
 
 import ctypes
+import importlib
 import sys
 import sysconfig
 from collections.abc import Callable, Sequence
@@ -60,13 +61,11 @@ def numpy_api() -> dict[str, int] | None:
         return None
     if object.__basicsize__ != 16:
         return None
-    from numpy._core import _multiarray_umath
-
-    capsule = _multiarray_umath._ARRAY_API
+    capsule = importlib.import_module("numpy._core._multiarray_umath")._ARRAY_API
     get = ctypes.pythonapi.PyCapsule_GetPointer
     get.restype, get.argtypes = ctypes.c_void_p, [ctypes.py_object, ctypes.c_char_p]
     address = get(capsule, None)
-    table = ctypes.cast(address, ctypes.POINTER(ctypes.c_void_p))
+    table: Any = ctypes.cast(address, ctypes.POINTER(ctypes.c_void_p))
     if table[2] != id(np.ndarray):
         return None
     probe = np.zeros((3, 5), dtype=np.float64)
@@ -84,7 +83,7 @@ def numpy_api() -> dict[str, int] | None:
     )
     if not known:
         return None
-    return {"type": table[2], "scalar": table[60], "zeros": table[183], "empty": table[184]}  # type: ignore[dict-item]
+    return {"type": table[2], "scalar": table[60], "zeros": table[183], "empty": table[184]}
 
 
 # ---------------------------------------------------------------- the text
@@ -343,11 +342,11 @@ def text(
     following = t.field(context, 8 * NEXT)
     t.row(f"br i1 {t.let(f'icmp eq ptr {following}, null')}, label %slow, label %other")
     t.label("other")
-    given = "ptr %args, i64 %nargs, ptr %kwnames"
-    answer = t.let(f"call ptr {following}(ptr {t.field(context, 8 * NEXT_SELF)}, {given})")
+    passed = "ptr %args, i64 %nargs, ptr %kwnames"
+    answer = t.let(f"call ptr {following}(ptr {t.field(context, 8 * NEXT_SELF)}, {passed})")
     t.row(f"ret ptr {answer}")
     t.label("slow")
-    answer = t.let(f"call ptr @PyObject_Vectorcall(ptr {t.field(context, 8 * SLOW)}, {given})")
+    answer = t.let(f"call ptr @PyObject_Vectorcall(ptr {t.field(context, 8 * SLOW)}, {passed})")
     t.row(f"ret ptr {answer}")
     t.rows.append("}")
     if fastcall.CONTEXT_OFFSET >= 0:  # the same, called through an object that holds the context
