@@ -25,12 +25,14 @@ def rhs(xp, z, force, c, N):
     u, v = z[:N * N].reshape(N, N), z[N * N:].reshape(N, N)
     lap = lambda a: xp.roll(a, 1, 0) + xp.roll(a, -1, 0) + xp.roll(a, 1, 1) + xp.roll(a, -1, 1) - 4.0 * a
     r = u * u * v
-    return xp.concatenate([(c * lap(u) + B + r - (A + 1.0) * u + force).reshape(-1), (c * lap(v) + A * u - r).reshape(-1)])
+    du = c * lap(u) + B + r - (A + 1.0) * u + force
+    return xp.concatenate([du.reshape(-1), (c * lap(v) + A * u - r).reshape(-1)])
 def pattern(N):
     n = N * N; i = np.arange(n).reshape(N, N); d = np.arange(n)
     near = np.concatenate([i.ravel(), *(np.roll(i, s, ax).ravel() for ax in (0, 1) for s in (1, -1))])
     rows = np.tile(d, 5)
-    P = sp.csr_matrix((np.ones(12 * n), (np.r_[rows, rows + n, d, d + n], np.r_[near, near + n, d + n, d])), shape=(2 * n, 2 * n))
+    places = np.r_[rows, rows + n, d, d + n], np.r_[near, near + n, d + n, d]
+    P = sp.csr_matrix((np.ones(12 * n), places), shape=(2 * n, 2 * n))
     P.sort_indices()
     return P
 def colours(P):
@@ -130,7 +132,9 @@ def make(N):
 
 _BA = """
 import numpy as np
-CAM = [-0.758453, -1.109613, -0.845551, 34.556073, 39.676747, 53.881673, 419.194514, 5.864426, -8.518870, 0.087812, 0.002739]
+CAM = [
+    -0.758453, -1.109613, -0.845551, 34.556073, 39.676747, 53.881673, 419.194514, 5.864426, -8.518870, 0.087812, 0.002739
+]
 def problem(n, m, k):
     r = np.random.default_rng(7)
     cams = np.array(CAM) * (1 + 1e-2 * r.standard_normal((n, 11)))
@@ -154,7 +158,7 @@ def residual(sqrt, sin, cos, z, f):
     return w * (px * L + u0 - f[0]), w * (py * L + v0 - f[1])
 """
 
-# Rows and columns are laid out so that the CSR values are 2 x 15 per observation (structural zeros left out), then 1 per weight.
+# The CSR values are 2 x 14 per observation (each residual has a structural zero), then one per weight.
 _OWN_BA = """
 import wengert as wg
 def function(zt, ft, k):
@@ -217,7 +221,8 @@ def make(n, m, k):
     zb, zt, fb, ft, wb = problem(n, m, k); z, f, ws = ca.SX.sym("z", 15), ca.SX.sym("f", 2), ca.SX.sym("w")
     e = ca.vertcat(*residual(ca.sqrt, ca.sin, ca.cos, [z[i] for i in range(15)], [f[0], f[1]]))
     J = ca.jacobian(e, z).T
-    g = ca.Function("J", [z, f], [ca.vertcat(*[J[i, r] for r in (0, 1) for i in range(15) if i != (8, 7)[r]])])
+    kept = [J[i, r] for r in (0, 1) for i in range(15) if i != (8, 7)[r]]
+    g = ca.Function("J", [z, f], [ca.vertcat(*kept)])
     gw = ca.Function("w", [ws], [ca.gradient(1 - ws * ws, ws)]).map(k); g = g.map(k)
     out = np.empty(29 * k); b1, t1 = g.buffer(); b2, t2 = gw.buffer()
     b1.set_arg(0, memoryview(zb)); b1.set_arg(1, memoryview(fb)); b1.set_res(0, memoryview(out[:28 * k]))
@@ -264,7 +269,8 @@ def make(n):
 import scipy.sparse as sp
 from scipy.optimize._numdiff import approx_derivative, group_columns
 def make(n):
-    x = np.random.default_rng(0).normal(size=n); P = sp.diags([np.ones(n)] * 3, [-1, 0, 1], shape=(n, n), format="csr")
+    x = np.random.default_rng(0).normal(size=n)
+    P = sp.diags([np.ones(n)] * 3, [-1, 0, 1], shape=(n, n), format="csr")
     g = group_columns(P)
     return lambda: approx_derivative(lambda x: tridiagonal(np, x), x, method="2-point", sparsity=(P, g)).tocsr().data
 """,
@@ -373,7 +379,10 @@ _COLD_WORKS = [
 def cold() -> str:
     """Return the table of first calls: planning or compiling, and one evaluation, in a fresh process."""
     systems = ("wengert", "asdex", "jax", "casadi")
-    rows = ["| from nothing to the first values (peak memory) | " + " | ".join(systems) + " | target |", "|" + " --- |" * 6]
+    rows = [
+        "| from nothing to the first values (peak memory) | " + " | ".join(systems) + " | target |",
+        "|" + " --- |" * 6,
+    ]
     for name, sources, settings, target in _COLD_WORKS:
         cells = [_cold_cell(system, sources.get(system), settings) for system in systems]
         rows.append(f"| {name} | " + " | ".join(cells) + f" | {target} |")

@@ -34,7 +34,7 @@ def start(size):
     return np.stack([u, v]).ravel()
 
 
-def three_ways(size, end=1.0):
+def three_ways(size, end=20.0):
     """Return seconds, evaluations of the right-hand side and of the Jacobian, and the final state, by way."""
     alpha = 0.02 * size**2
     z0 = start(size)
@@ -78,7 +78,8 @@ def main(arguments=None):
     reference = rows["exact, sparse"][3]
     print(f"{2 * options.size**2} states")
     for name, (seconds, calls, jacobians, state) in rows.items():
-        print(f"{name:20} {seconds:8.2f} s  {calls:7d} calls of f  {jacobians:3d} J  difference {abs(state - reference).max():.1e}")
+        difference = abs(state - reference).max()
+        print(f"{name:20} {seconds:8.2f} s {calls:7d} calls of f {jacobians:4d} Jacobians, difference {difference:.1e}")
     if options.figure:
         figure(options.figure)
 

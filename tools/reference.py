@@ -78,7 +78,7 @@ def errors_page() -> str:
     rows = ["# Errors", "", NOTE, "Every error derives from `WengertError` and from the builtin named with it.", ""]
     for name in errors.__all__:
         kind = getattr(errors, name)
-        builtin = [base.__name__ for base in kind.__mro__ if base.__module__ == "builtins"][0]
+        builtin = next(base.__name__ for base in kind.__mro__ if base.__module__ == "builtins")
         rows += [f"## {name} ({builtin})", "", inspect.cleandoc(kind.__doc__ or ""), ""]
     return "\n".join(rows)
 

@@ -53,10 +53,10 @@ if TYPE_CHECKING:
     from .derivatives.taylor import derivatives as derivatives
     from .derivatives.taylor import jet as jet
     from .derivatives.vmap import vmap as vmap
-    from .sparse.operators import hessian_operator as hessian_operator
-    from .sparse.operators import jacobian_operator as jacobian_operator
     from .execute.native.threads import get_num_threads as get_num_threads
     from .execute.native.threads import set_num_threads as set_num_threads
+    from .sparse.operators import hessian_operator as hessian_operator
+    from .sparse.operators import jacobian_operator as jacobian_operator
     from .sparse.parts import batch_jacobian as batch_jacobian
     from .sparse.parts import block_jacobian as block_jacobian
     from .sparse.parts import jacobian_diagonal as jacobian_diagonal

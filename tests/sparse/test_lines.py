@@ -133,7 +133,7 @@ def test_a_sparse_operand_may_change_its_numbers(rng):
     for _ in range(3):
         matrix = MATRIX.copy()
         matrix.data = rng.normal(size=matrix.nnz)
-        f = lambda x: matrix @ x**2  # noqa: B023
+        f = lambda x: matrix @ x**2
         assert np.allclose(wg.jacobian(f, sparse=True)(x).toarray(), matrix.toarray() * (2 * x))
 
 

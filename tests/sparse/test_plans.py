@@ -56,7 +56,7 @@ def test_a_loop_in_plain_code_plans_once(rng):
 def test_a_number_that_changes_becomes_an_input(rng):
     x = rng.normal(size=6)
     for t in np.linspace(0, 1, 6).tolist():
-        f = lambda x: np.exp(-t * x[1:]) * x[:-1] + t  # noqa: B023
+        f = lambda x: np.exp(-t * x[1:]) * x[:-1] + t
         assert np.allclose(wg.jacobian(f, sparse=True)(x).toarray(), wg.jacobian(f)(x))
     assert plans.made == 2
 
@@ -65,7 +65,7 @@ def test_arrays_read_from_outside_may_change(rng):
     x = rng.normal(size=6)
     for _ in range(4):
         weights = rng.normal(size=6)
-        f = lambda x: weights * x[::-1] ** 2  # noqa: B023
+        f = lambda x: weights * x[::-1] ** 2
         assert np.allclose(wg.jacobian(f, sparse=True)(x).toarray(), wg.jacobian(f)(x))
     assert plans.made == 1
 
@@ -74,7 +74,7 @@ def test_index_arrays_are_part_of_the_structure(rng):
     x = rng.normal(size=5)
     for _ in range(3):
         places = rng.permutation(5)
-        f = lambda x: x[places] ** 2  # noqa: B023
+        f = lambda x: x[places] ** 2
         assert np.allclose(wg.jacobian(f, sparse=True)(x).toarray(), wg.jacobian(f)(x))
 
 

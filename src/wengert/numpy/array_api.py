@@ -31,7 +31,7 @@ def from_dlpack(x: Any, /, *, device: Any = None, copy: bool | None = None) -> A
     """Return a tensor of another library's array, exchanged by DLPack."""
     if isinstance(x, Tensor) and not copy:
         return x
-    options = {name: value for name, value in (("device", device), ("copy", copy)) if value is not None}
+    options: dict[str, Any] = {name: value for name, value in (("device", device), ("copy", copy)) if value is not None}
     return asarray(np.from_dlpack(x, **options))
 
 

@@ -334,6 +334,6 @@ def frexp(x: Any) -> tuple[Any, np.ndarray]:
     return np.ldexp(x, -exponent), exponent
 
 
-_UNNAMED: Any = np._core.umath
+_UNNAMED: Any = np._core.umath  # type: ignore[attr-defined]
 implements(_UNNAMED.clip)(lambda x, low, high: apply(e.clip, (x, low, high)))
 implements(_UNNAMED._ones_like, zero=True)(lambda x: np.ones_like(x))

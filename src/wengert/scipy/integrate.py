@@ -17,7 +17,7 @@ from ..sparse.jacobians import dense_matrix, pays_off, sparse_matrix
 from ..sparse.parts import BatchJacobian
 from ..sparse.plans import inputs_of, plans
 from ..sparse.record import Run
-from ._quadrature import cumulative_trapezoid, simpson, trapezoid
+from ._quadrature import cumulative_trapezoid, simpson, trapezoid  # noqa: F401
 
 
 def __getattr__(name: str) -> Any:

@@ -52,12 +52,15 @@ class Assembly:
     template : ndarray
         The values with all constant entries in place.
     stores : list of Store
+    numbers
+        The stores by kind, worked out at the first evaluation.
     """
 
-    __slots__ = ("indices", "indptr", "shape", "stores", "template")
+    __slots__ = ("indices", "indptr", "numbers", "shape", "stores", "template")
 
     def __init__(self, entries: Sequence[Entry], shape: tuple[int, int], dtype: Any, transposed: bool = False) -> None:
         self.shape = shape
+        self.numbers: Any = None
         kept: list[tuple[Entry, Any, np.ndarray]] = []
         for entry in entries:
             rows, columns = (entry.columns, entry.rows) if transposed else (entry.rows, entry.columns)
@@ -112,7 +115,12 @@ class Assembly:
     def values(self, outputs: Sequence[Any]) -> np.ndarray:
         """Return the values of the CSR form for these coefficient arrays."""
         data = self.template.copy()
-        for store in self.stores:
+        numbers = self.numbers
+        if numbers is None:
+            numbers = self.numbers = self._numbers()
+        if len(numbers[0]):
+            data[numbers[0]] = [outputs[i] for i in numbers[1]]
+        for store in numbers[2]:
             value = np.asarray(outputs[store.output])
             if value.shape != store.shape:
                 if value.size == 1:
@@ -130,6 +138,15 @@ class Assembly:
             else:
                 np.add.at(data, store.places, value)
         return data
+
+    def _numbers(self) -> tuple[np.ndarray, list[int], list[Store]]:
+        """Return the places and outputs that are single numbers, stored all at once, and the other stores."""
+        single = [s for s in self.stores if s.shape == () and s.how == "set" and isinstance(s.places, slice)]
+        if len(single) < 3:
+            single = []
+        mine = set(map(id, single))
+        places = np.array([s.places.start for s in single], np.intp)
+        return places, [s.output for s in single], [s for s in self.stores if id(s) not in mine]
 
 
 def _repeats(where: np.ndarray) -> bool:

@@ -83,7 +83,7 @@ def _is_plain(value: Any) -> bool:
 def _fields(value: Any) -> dict[str, Any]:
     slots = getattr(type(value), "__slots__", None)
     if slots and not hasattr(value, "__dict__"):
-        return {name: getattr(value, name) for name in slots}
+        return {name: getattr(value, name) if name != "numbers" else None for name in slots}
     return {k: v for k, v in value.__dict__.items() if k not in ("_batched", "places", "model")}
 
 

@@ -198,13 +198,16 @@ def _sum_of_two(name: str, args: Sequence[Any], flags: Sequence[bool], slot: Slo
 
 
 def _where(_name: str, args: Sequence[Any], flags: Sequence[bool], slot: Slot, size: int) -> Any:
-    """Keep the seeds under a mask that they share, or replace them by zero."""
+    """Keep the seeds under a mask that they share, or replace them by zero.
+
+    Only rows of the identity: others may hold a NaN that the mask has to cut, which a factor of zero does not.
+    """
     if flags[0] or sum(flags) != 1:
         return None
     place = 1 if flags[1] else 2
     other = args[3 - place]
     block = _as_block(args[place], slot, size)
-    if block is None or not isinstance(other, int | float) or other != 0:
+    if not isinstance(block, Units) or not isinstance(other, int | float) or other != 0:
         return None
     if broadcast_shape(shape_of(args[0]), slot.shape) != slot.shape:
         return None
