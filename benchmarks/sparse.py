@@ -133,7 +133,8 @@ def make(N):
 _BA = """
 import numpy as np
 CAM = [
-    -0.758453, -1.109613, -0.845551, 34.556073, 39.676747, 53.881673, 419.194514, 5.864426, -8.518870, 0.087812, 0.002739
+    -0.758453, -1.109613, -0.845551, 34.556073, 39.676747, 53.881673, 419.194514, 5.864426, -8.518870, 0.087812,
+    0.002739,
 ]
 def problem(n, m, k):
     r = np.random.default_rng(7)
@@ -238,7 +239,8 @@ def make(n, m, k):
 _BAND = """
 import numpy as np
 def tridiagonal(xp, x):
-    return xp.sin(x) * x - 2.0 * x + xp.concatenate([x[1:] ** 2, x[:1] * 0.0]) + xp.concatenate([x[:1] * 0.0, x[:-1] * 3.0])
+    right, left = xp.concatenate([x[1:] ** 2, x[:1] * 0.0]), xp.concatenate([x[:1] * 0.0, x[:-1] * 3.0])
+    return xp.sin(x) * x - 2.0 * x + right + left
 """
 
 _TRIDIAGONAL = {

@@ -267,6 +267,15 @@ def test_a_sparse_result_inside_another_derivative_is_refused():
         wg.grad(closing)(np.ones(2))
 
 
+def test_a_setting_that_has_no_structure_is_refused():
+    from wengert.primitives.elementwise import round_
+    from wengert.recording import apply
+
+    f = lambda x: apply(round_, (x,), {"decimals": np.array(1)}) + x
+    with pytest.raises(wg.errors.UnsupportedFunction, match="a setting of an operation cannot be part of a structure"):
+        wg.jacobian(f, sparse=True)(np.ones(3))
+
+
 def test_a_changed_result_does_not_change_the_plan(rng):
     x = rng.normal(size=5)
     J = wg.jacobian(chain, sparse=True)

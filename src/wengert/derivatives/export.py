@@ -11,6 +11,7 @@ from .. import tree
 from ..errors import ArgumentError
 from ..execute.native.exporting import Exported
 from ..execute.native.straight import NoLowering
+from ..program import Program
 from .jit import Jit
 from .jit_record import CannotCompile, record
 
@@ -28,8 +29,8 @@ def export(function: Callable[..., Any], *args: Any, signature: str = "void (arr
     signature : str
         "void (arrays)": a pointer to each argument's data, then one to each result's; C-contiguous; returns 0, or 1
         if an index was out of bounds. Or one of SciPy's for a function of one float64 number or vector to one number:
-        "double (double)", "double (double, void *)", "double (int, double *)", "double (int, double *, void *)", "int
-        (double *, npy_intp, double *, void *)".
+        "double (double)", "double (double, void *)", "double (int, double *)", "double (int, double *, void *)",
+        "int (double *, npy_intp, double *, void *)".
 
     Returns
     -------
@@ -45,8 +46,8 @@ def export(function: Callable[..., Any], *args: Any, signature: str = "void (arr
 
     Notes
     -----
-    Arrays that the function reads from outside are read at each call, from where they are now. The C
-    function may be called from several threads, with or without Python's lock.
+    Arrays that the function reads from outside are read at each call, from where they are now. The C function may be
+    called from several threads, with or without Python's lock.
 
     Examples
     --------
@@ -62,14 +63,10 @@ def export(function: Callable[..., Any], *args: Any, signature: str = "void (arr
     values = [np.float64(x) if type(x) is float else np.int64(x) if type(x) is int else np.asarray(x) for x in leaves]
     try:
         path = record(inner, lambda tensors: tree.unflatten(structure, tensors), values)
-        if path.guards:
-            _ = path.guards  # the branches taken here are part of the exported code
-        program = path.program
+        program = path.program  # without its guards: the branches taken here are part of the exported code
         kept = sum(out.form != "constant" for out in path.outputs)
         if kept != len(path.outputs) or path.variables:
             raise CannotCompile("a result is no array, or it reads variables")
-        from ..program import Program
-
         program = Program(program.inputs, program.captures, program.steps, program.outputs[:kept])
         return Exported(program, signature)
     except (CannotCompile, NoLowering) as problem:

@@ -20,7 +20,7 @@ from ..tensor import Tensor
 from ..transforms.forward import push_forward
 from ..transforms.reverse import backpropagate, sweep
 from ..transforms.units import Units
-from .linear_map import push_block
+from .linear_map import push_block, pusher
 from .memory import affordable
 
 
@@ -172,9 +172,11 @@ def _pushed(
     count = prod(start.shape)
     parts: list[list[Any]] = [[] for _ in ends]
     full: list[np.ndarray] = []
-    for first, stop in _chunks(count, affordable(lines, count) if chunk is None else chunk):
-        seeds = unit_seeds(start, first, stop)
-        blocks = push_block(lines, [start], ends, [seeds], wrapper, reverse=reverse)
+    chunks = _chunks(count, affordable(lines, count) if chunk is None else chunk)
+    # A kept Program has its seeds in it: worth while for a few blocks, not for one after the other.
+    push = push_block if len(chunks) <= 4 else pusher(lines, [start], ends, reverse=reverse)
+    for first, stop in chunks:
+        blocks = push(lines, [start], ends, [unit_seeds(start, first, stop)], wrapper, reverse=reverse)
         if stop - first == count:
             return blocks
         if all(type(block) is np.ndarray for block in blocks):  # nobody records: no need to hold them twice

@@ -9,7 +9,7 @@ once. Keys hold primitives, settings, shapes, dtypes and wiring, never array val
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -71,16 +71,7 @@ def push_block(
     nothing reaches gets zeros.
     """
     size = len(seeds[0])
-
-    def linear(arguments: Arguments, seeds: Sequence[Any]) -> list[Any]:
-        given = dict(zip(starts, seeds, strict=True))
-        found = (
-            backpropagate(lines, given, ends, Tensor, arguments=arguments)
-            if reverse
-            else push_forward(lines, given, ends, Tensor, arguments)
-        )
-        return [found[end] if end in found else np.zeros(end.shape, end.dtype) for end in ends]
-
+    linear = _linear_map(lines, starts, ends, reverse)
     single = [Slot(line.shape, line.dtype) for line in starts]
     key = values = places = None
     if len(lines) <= LONGEST:
@@ -97,6 +88,36 @@ def push_block(
     program = trace(lambda *s: linear(arguments_of, s), single)
     outs, flags = run_batched(program, size, seeds, [True] * len(seeds))
     return [_spread(out, flag, size) for out, flag in zip(outs, flags, strict=True)]
+
+
+def pusher(
+    lines: Sequence[Line], starts: Sequence[Line], ends: Sequence[Line], reverse: bool
+) -> Callable[..., list[Any]]:
+    """Return a `push_block` for many blocks from the same starts to the same ends: traced once, not kept."""
+    linear = _linear_map(lines, starts, ends, reverse)
+    program = trace(lambda *s: linear(arguments_of, s), [Slot(line.shape, line.dtype) for line in starts])
+
+    def push(_lines: Any, _starts: Any, _ends: Any, seeds: Sequence[Any], _wrapper: Any, reverse: bool) -> list[Any]:
+        size = len(seeds[0])
+        outs, flags = run_batched(program, size, seeds, [True] * len(seeds))
+        return [_spread(out, flag, size) for out, flag in zip(outs, flags, strict=True)]
+
+    return push
+
+
+def _linear_map(
+    lines: Sequence[Line], starts: Sequence[Line], ends: Sequence[Line], reverse: bool
+) -> Callable[..., list[Any]]:
+    def linear(arguments: Arguments, seeds: Sequence[Any]) -> list[Any]:
+        given = dict(zip(starts, seeds, strict=True))
+        found = (
+            backpropagate(lines, given, ends, Tensor, arguments=arguments)
+            if reverse
+            else push_forward(lines, given, ends, Tensor, arguments)
+        )
+        return [found[end] if end in found else np.zeros(end.shape, end.dtype) for end in ends]
+
+    return linear
 
 
 def _spread(out: Any, flag: bool, size: int) -> Any:

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .. import tree
-from ..errors import ArgumentError, DtypeError, ShapeError, StructureError
+from ..errors import DtypeError, ShapeError, StructureError
 from .decide import Options, Recipe
 from .plans import inputs_of, plans
 from .record import Run
@@ -144,8 +144,6 @@ def sparse_derivative(
     with_value: bool = False,
 ) -> Any:
     """Return a sparse Jacobian or Hessian; what `jacobian(f, sparse=...)(x)` calls."""
-    if sparse not in (True, "auto"):
-        raise ArgumentError(f"{name}: sparse is False, True or 'auto', not {sparse!r}")
     options = Options(kind, mode, "best", max_bytes or Options.max_bytes)
     options.check(name)
     run = record(function, args, kwargs, argnums, has_aux, name, kind)

@@ -62,6 +62,8 @@ class Block:
             if self.scale is not None:
                 rows = (e.scale if self.guarded else e.multiply)(rows, self.scale)
             self._matrix = rows if rows.dtype == self.dtype else e.cast(rows, dtype=np.dtype(self.dtype))
+            if type(self) is Block:  # the product takes the place of its factors, whose memory may be needed
+                self.rows, self.scale, self.guarded = self._matrix, None, False
         return self._matrix
 
     def again(self, scale: Any, dtype: Any, guarded: bool) -> Block:

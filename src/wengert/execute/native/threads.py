@@ -252,8 +252,8 @@ def set_num_threads(count: int) -> None:
 
     Notes
     -----
-    Results are the same from run to run for a fixed count; sums are never split over threads, so they do
-    not depend on the count either. BLAS has threads of its own, which this does not change.
+    Results are the same from run to run for a fixed count; sums are never split over threads, so they do not depend on
+    the count either. BLAS has threads of its own, which this does not change.
 
     Examples
     --------
