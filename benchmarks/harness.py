@@ -60,7 +60,9 @@ while len(samples) < 3 or time.perf_counter() - begin < budget:
     if len(samples) > 400 or time.perf_counter() - begin > 8 * budget:
         break
 samples.sort()
-print("RESULT " + json.dumps(dict(median=samples[len(samples) // 2], best=samples[0], first=first, check=check)))
+import resource
+peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1e6 if sys.platform == "darwin" else 1e3)
+print("RESULT " + json.dumps(dict(median=samples[len(samples) // 2], first=first, check=check, peak=peak)))
 '''
 
 
@@ -85,6 +87,7 @@ def child(python: str, source: str, settings: dict[str, object], budget: float) 
     environment.update(TF_CPP_MIN_LOG_LEVEL="3", JAX_ENABLE_X64="1", JAX_PLATFORMS="cpu", CUDA_VISIBLE_DEVICES="")
     if python == sys.executable:
         environment["PYTHONPATH"] = str(ROOT / "src")
+        environment.setdefault("WENGERT_CACHE", "off")  # first calls compile
     done = subprocess.run(
         [python, "-c", _CHILD],
         input=json.dumps({"source": source, "settings": settings, "budget": budget}),
@@ -119,6 +122,7 @@ def measure(work: Work, rounds: int = 3) -> dict[str, dict[str, object]]:
         pooled[system] = {
             "median": statistics.median(row["median"] for row in good),  # type: ignore[type-var]
             "first": min(row["first"] for row in good),  # type: ignore[type-var]
+            "peak": max(row["peak"] for row in good),  # type: ignore[type-var]
             "check": good[0]["check"],
         }
     reference = pooled.get("wengert", {}).get("check")

@@ -85,10 +85,6 @@ def logistic(m, w, X, y):
     z = X @ w
     return m.sum(m.logaddexp(0.0, z) - y * z)
 
-def rosenbrock(m, x):
-    a, b = x[1:] - x[:-1] * x[:-1], 1.0 - x[:-1]
-    return m.sum(100.0 * a * a + b * b)
-
 def mlp_data(layers):
     r = np.random.default_rng(1)
     W = [r.standard_normal((i, o)) / np.sqrt(i) for i, o in zip(layers, layers[1:])]
@@ -483,52 +479,6 @@ def make(n, d):
         A = X * np.sqrt(p * (1 - p))[:, None]
         H = dsyrk(1.0, A.T, lower=0)
         return H + np.triu(H, 1).T
-    return run
-""",
-}
-
-ROSENBROCK = {
-    "wengert": WENGERT
-    + """
-def make(n):
-    x = 1.0 + 0.3 * np.random.default_rng(4).standard_normal(n)
-    values = wg.jit(wg.plan_hessian(lambda x: rosenbrock(np, x), x).values)
-    return lambda: values(x)
-""",
-    "casadi": CASADI
-    + """
-def make(n):
-    point = 1.0 + 0.3 * np.random.default_rng(4).standard_normal(n)
-    x = ca.SX.sym("x", n)
-    a, b = x[1:] - x[:-1] * x[:-1], 1.0 - x[:-1]
-    H = ca.hessian(ca.sum1(100.0 * a * a + b * b), x)[0]
-    f = ca.Function("f", [x], [H])
-    return buffered(f, point, (1, 3 * n - 2))
-""",
-    "jax, colours": JAX
-    + """
-def make(n):
-    x = jnp.array(1.0 + 0.3 * np.random.default_rng(4).standard_normal(n))
-    seeds = jnp.array((np.arange(n)[None] % 3 == np.arange(3)[:, None]) * 1.0)
-    rows = np.repeat(np.arange(n), 3)[1:-1]
-    columns = (np.arange(3 * n) // 3 + np.arange(3 * n) % 3 - 1)[1:-1]
-    take = (columns % 3) * n + rows
-    g = jax.grad(lambda x: rosenbrock(jnp, x))
-    f = jax.jit(lambda x: jax.vmap(lambda s: jax.jvp(g, (x,), (s,))[1])(seeds).reshape(-1)[take])
-    return lambda: ready(f(x))
-""",
-    "numpy": MODELS
-    + """
-def make(n):
-    x = 1.0 + 0.3 * np.random.default_rng(4).standard_normal(n)
-    def run():
-        d = np.zeros_like(x)
-        d[:-1] = 1200.0 * x[:-1] ** 2 - 400.0 * x[1:] + 2.0
-        d[1:] += 200.0
-        o = -400.0 * x[:-1]
-        data = np.empty(3 * n - 2)
-        data[0::3] = d; data[1::3] = o; data[2::3] = o
-        return data
     return run
 """,
 }
