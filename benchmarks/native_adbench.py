@@ -34,7 +34,7 @@ GMM = {
     "wengert": _GMM
     + """
 import wengert as wg
-from scipy.special import logsumexp
+from wengert.scipy.special import logsumexp
 def make(n, d, K):
     a, m, q, x, at = data(n, d, K)
     g = wg.jit(wg.grad(lambda a, m, q: objective(np, logsumexp, np.concatenate, a, m, q, x, at), argnums=(0, 1, 2)))

@@ -213,8 +213,9 @@ class PointMemo:
 
 
 def _identical(a: Any, b: Any) -> bool:
+    """Whether two results have the same bits, NaN included."""
     a, b = np.asarray(a), np.asarray(b)
-    return a.shape == b.shape and bool(np.array_equal(a, b, equal_nan=a.dtype.kind in "fc"))
+    return a.shape == b.shape and a.dtype == b.dtype and a.tobytes() == b.tobytes()
 
 
 Kept = dict[Any, dict[str, tuple[Any, Any, list[Any]]]]

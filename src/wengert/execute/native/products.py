@@ -163,8 +163,8 @@ def declare(code: Code, kind: Kind) -> None:
         else f"  store {real} 1.0, ptr %one"
     )
     code.rows.append(
-        f"""define internal void @{letter}gemm(i8 %ta, i8 %tb, i32 %m, i32 %n, i32 %k, ptr %a, i32 %lda, ptr %b, i32
-        %ldb, ptr %c, i32 %ldc) {{
+        f"""define internal void @{letter}gemm(i8 %ta, i8 %tb, i32 %m, i32 %n, i32 %k, ptr %a, i32 %lda,
+    ptr %b, i32 %ldb, ptr %c, i32 %ldc) {{
   %pta = alloca i8
   %ptb = alloca i8
   %pm = alloca i32
@@ -184,8 +184,10 @@ def declare(code: Code, kind: Kind) -> None:
   store i32 %ldb, ptr %plb
   store i32 %ldc, ptr %plc
 {set_one}
-  store {unit} {zero}, ptr %zero call void @wengert_{letter}gemm(ptr %pta, ptr %ptb, ptr %pm, ptr %pn, ptr %pk, ptr
-  %one, ptr %a, ptr %pla, ptr %b, ptr %plb, ptr %zero, ptr %c, ptr %plc) ret void
+  store {unit} {zero}, ptr %zero
+  call void @wengert_{letter}gemm(ptr %pta, ptr %ptb, ptr %pm, ptr %pn, ptr %pk, ptr %one, ptr %a, ptr %pla,
+    ptr %b, ptr %plb, ptr %zero, ptr %c, ptr %plc)
+  ret void
 }}
 define internal void @{letter}gemv(i8 %t, i32 %m, i32 %n, ptr %a, i32 %lda, ptr %x, i32 %incx, ptr %y) {{
   %pt = alloca i8
@@ -203,8 +205,10 @@ define internal void @{letter}gemv(i8 %t, i32 %m, i32 %n, ptr %a, i32 %lda, ptr 
   store i32 %incx, ptr %pix
   store i32 1, ptr %piy
 {set_one}
-  store {unit} {zero}, ptr %zero call void @wengert_{letter}gemv(ptr %pt, ptr %pm, ptr %pn, ptr %one, ptr %a, ptr
-  %pla, ptr %x, ptr %pix, ptr %zero, ptr %y, ptr %piy) ret void
+  store {unit} {zero}, ptr %zero
+  call void @wengert_{letter}gemv(ptr %pt, ptr %pm, ptr %pn, ptr %one, ptr %a, ptr %pla, ptr %x, ptr %pix,
+    ptr %zero, ptr %y, ptr %piy)
+  ret void
 }}"""
     )
 
