@@ -311,12 +311,13 @@ def test_states_in_memory_stay_within_the_number_asked_for():
     x = np.linspace(0, 1, size)
 
     def peak(**options):
-        wg.grad(f)(x[:10])
-        tracemalloc.start()
-        result = wg.grad(lambda x: f(x, **options))(x)
-        top = tracemalloc.get_traced_memory()[1]
-        tracemalloc.stop()
-        return result, top
+        tops = []
+        for _ in range(3):  # in one of the calls the body may be compiled, which takes memory of its own
+            tracemalloc.start()
+            result = wg.grad(lambda x: f(x, **options))(x)
+            tops.append(tracemalloc.get_traced_memory()[1])
+            tracemalloc.stop()
+        return result, min(tops)
 
     everything, high = peak()
     few, low = peak(checkpoint=10)

@@ -344,3 +344,46 @@ def test_straight_through():
     close(rounded(values), [1.0, 3.0])
     assert wg.grad(wg.straight_through(lambda x: (x > 0).astype(float)))(2.0) == 1.0
     assert wg.grad(wg.straight_through(lambda x: x > 0))(2.0) == 1.0  # a truth value becomes the argument's dtype
+
+
+def second_difference_rule(**rules):
+    def second_difference(x, c):  # written so that its code looks dense
+        matrix = np.diag(np.full(len(x), -2.0)) + np.diag(np.ones(len(x) - 1), 1) + np.diag(np.ones(len(x) - 1), -1)
+        return c * (matrix @ (x * x))
+
+    return wg.custom_rule(second_difference, **rules)
+
+
+def tridiagonal(x, c):
+    n = x[0]
+    band = sum(np.eye(n, k=k, dtype=bool) for k in (-1, 0, 1)).astype(bool)
+    return band, np.ones((n, 1), bool)
+
+
+@pytest.mark.parametrize("given", ["none", "jvp", "vjp"])
+def test_a_declared_pattern(given):
+    size = 12
+    matrix = np.diag(np.full(size, -2.0)) + np.diag(np.ones(size - 1), 1) + np.diag(np.ones(size - 1), -1)
+    rules = {
+        "none": {},
+        "jvp": {"jvp": lambda t, out, x, c: t[1] * (matrix @ (x * x)) + c * (matrix @ (2 * x * t[0]))},
+        "vjp": {"vjp": lambda g, out, x, c: (2 * x * (matrix.T @ (g * c)), np.sum(g * (matrix @ (x * x))))},
+    }[given]
+    rule = second_difference_rule(pattern=tridiagonal, **rules)
+    x = np.linspace(1.0, 2.0, size)
+    f = lambda x: rule(np.sin(x), 3.0) + x
+    sparse = wg.jacobian(f, sparse=True)(x)
+    close(sparse.toarray(), wg.jacobian(f)(x))
+    assert sparse.nnz == 3 * size - 2
+    close(wg.jacfwd(f)(x), wg.jacrev(f)(x))
+    close(wg.hessian(lambda x: np.sum(f(x) ** 2))(x), wg.jacfwd(wg.jacrev(lambda x: np.sum(f(x) ** 2)))(x))
+    close(wg.vmap(wg.jacobian(f))(np.stack([x, 2 * x]))[1], wg.jacobian(f)(2 * x))
+    close(wg.grad(lambda c: np.sum(rule(x, c)))(2.0), np.sum(matrix @ (x * x)))
+
+
+def test_a_pattern_of_the_wrong_shape_or_count():
+    x = np.ones(4)
+    with pytest.raises(wg.errors.ShapeError, match=r"pattern rule returned shape \(3, 3\)"):
+        wg.jacobian(wg.custom_rule(np.sin, pattern=lambda s: (np.eye(3),)), sparse=True)(x)
+    with pytest.raises(wg.errors.StructureError, match="one matrix per argument, 1 in all"):
+        wg.jacobian(wg.custom_rule(np.sin, pattern=lambda s: np.eye(4)), sparse=True)(x)

@@ -241,3 +241,46 @@ def test_products_of_several_arguments():
         f, (X, X), (np.ones(3), np.zeros(3))
     )
     close(by_x, 2 * X)
+
+
+def test_products_of_a_structure_met_before():
+    """The first time a product is computed eagerly, later by a kept Program of what the function did; all agree."""
+    v = np.array([1.0, 0.5, -2.0])
+
+    def f(x, p, *, scale):
+        y = np.where(x > 0, np.sin(x) * p["w"], x * x) * scale
+        out = np.zeros_like(y)
+        out[1:] = y[1:] * y[:-1]
+        return np.sum(out**2) + np.prod(np.linalg.solve(np.diag(np.exp(x)) + 0.1, x))
+
+    for scale in (2.0, 2.0, 3.0, np.float64(3.0), np.float64(4.0)):
+        for sign in (1.0, -1.0, 1.0):
+            x, p = sign * X, {"w": X + scale}
+            g = lambda x, p, s=scale: f(x, p, scale=s)
+            hessian = wg.hessian(g)(x, p)
+            expected = hessian @ v
+            _, (by_x, by_p) = wg.hvp(g, (x, p), (v, {"w": np.zeros(3)}))
+            close(by_x, expected)
+            _, (again, _) = wg.vhp(g, (x, p), (v, {"w": np.zeros(3)}))
+            close(again, expected)
+            close(by_p["w"], wg.jacobian(wg.grad(g), 1)(x, p)["w"].T @ v)
+
+
+def test_products_of_functions_that_do_not_depend():
+    value, (product,) = wg.hvp(lambda x: 3.0, (X,), (X,))
+    assert value == 3.0 and product.tolist() == [0, 0, 0]
+    for _ in range(3):
+        _, (product,) = wg.hvp(lambda x: np.sum(x) * 2, (X,), (X,))
+        assert product.tolist() == [0, 0, 0]
+    single = wg.hvp(scalar, (X.astype(np.float32),), (X.astype(np.float32),))[1][0]
+    assert single.dtype == np.float32
+
+
+def test_products_inside_other_derivatives():
+    v = np.array([1.0, 0.5, -2.0])
+    third = wg.jacobian(wg.hessian(scalar))(X)
+    close(wg.jacobian(lambda x: wg.hvp(scalar, (x,), (v,))[1][0])(X), np.einsum("ijk,j->ik", third, v))
+    close(wg.vmap(lambda v: wg.hvp(scalar, (X,), (v,))[1][0])(np.eye(3)), wg.hessian(scalar)(X))
+    close(wg.vmap(lambda x: wg.hvp(scalar, (x,), (v,))[1][0])(np.stack([X, -X]))[1], wg.hessian(scalar)(-X) @ v)
+    outer = lambda a: np.sum(wg.hvp(lambda x: scalar(a * x), (X,), (v,))[1][0])
+    close(wg.grad(outer)(1.2), wg.grad(lambda a: np.sum(wg.hessian(lambda x: scalar(a * x))(X) @ v))(1.2))

@@ -2,13 +2,14 @@
 
 What is missing is derived: the vjp is the transpose of the jvp and the other way round, the batch rule maps function
 and rules alike, and without any of them the function's own code is differentiated. Shapes, dtypes and counts are
-always checked.
+always checked. The object, its checks and its line of a Program are one idea, which makes the page long.
 """
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -110,7 +111,11 @@ class CustomRule:
         return self._give("batch", rule)
 
     def pattern(self, rule: Callable[..., Any]) -> Callable[..., Any]:
-        """Give the sparsity: `(*args, **settings) -> boolean array or matrix` of the result by each argument."""
+        """Give the sparsity: `(*shapes, **settings) -> one boolean matrix per argument`.
+
+        Rows are elements of the result, columns those of the argument; a matrix may be a SciPy sparse array, and None
+        stands for all on all. Only for a function of arrays that returns one array.
+        """
         return self._give("pattern", rule)
 
     # ------------------------------------------------------------ calling
@@ -387,6 +392,37 @@ class CustomRule:
             for got, slot in zip(values, slots[: outputs.count], strict=True)
         ]
 
+    def has_pattern(self, structure: tree.Tree, results: Any, **_params: Any) -> bool:
+        """Whether the rule declares a pattern that fits its arguments: arrays to one array."""
+        flat = all(child.is_leaf for child in structure.children)
+        return self.rules["pattern"] is not None and flat and len(results[1]) == 1
+
+    def pattern_of(self, shapes: Sequence[tuple[int, ...]], out_shape: tuple[int, ...], settings: Any) -> list[Any]:
+        """Return (rows, columns) of the entries for each argument, or None for all on all."""
+        rule = self.rules["pattern"]
+        assert rule is not None  # the caller looked
+        declared = rule(*shapes, **settings)
+        if not isinstance(declared, tuple | list) or len(declared) != len(shapes):
+            raise StructureError(
+                f"{self.__name__}: the pattern rule must return one matrix per argument, {len(shapes)} in all",
+                hint="a tuple; None where every element may depend on every other",
+            )
+        found = []
+        for matrix, shape in zip(declared, shapes, strict=True):
+            expected = (prod(out_shape), prod(shape))
+            if matrix is not None and tuple(matrix.shape) != expected:
+                raise ShapeError(
+                    f"{self.__name__}: the pattern rule returned shape {tuple(matrix.shape)} for an argument of shape "
+                    f"{shape}",
+                    hint=f"one row per element of the result and one column per element of the argument: {expected}",
+                )
+            found.append(None if matrix is None else matrix.nonzero())
+        return found
+
+    def dependence(self, shapes: Sequence[Any], out_shape: Any) -> list[Any]:
+        """Return which elements of the arguments those of the result depend on; see `Primitive.pattern`."""
+        return [None] * len(shapes)
+
     def verify(self, *args: Any, tolerance: float = 1e-5, seed: int = 0, **settings: Any) -> None:
         """Compare the rules with differences of the function at a point.
 
@@ -508,10 +544,22 @@ def _vjp(cotangent: Any, out: Any, *leaves: Any, needs: Sequence[bool], rule: Cu
         np.zeros(slot.shape, slot.dtype if is_inexact(slot) else float) if part is None else part
         for part, slot in zip(given[: outputs.count], slots[: outputs.count], strict=True)
     ]
+    if rule.has_pattern(**params):
+        from .custom_derived import PatternedPull
+
+        return tuple(
+            PatternedPull(rule, i, params)(*cotangents, out, *leaves) if need and is_inexact(_as_slot(leaf)) else None
+            for i, (need, leaf) in enumerate(zip(needs, leaves, strict=True))
+        )
     return tuple(rule.pull(cotangents, out, leaves, **params))
 
 
 def _jvp(tangents: Sequence[Any], out: Any, *leaves: Any, rule: CustomRule, **params: Any) -> Any:
+    if rule.has_pattern(**params):
+        from .custom_derived import PatternedPush
+
+        moving = tuple(i for i, tangent in enumerate(tangents) if tangent is not None)
+        return PatternedPush(rule, moving, params)(*(tangents[i] for i in moving), out, *leaves)
     pushed = rule.push(tangents, out, leaves, **params)
     slots = params["results"][1]
     return pushed[0] if len(slots) == 1 else (*pushed, *(None,) * (len(slots) - len(pushed)))
@@ -550,7 +598,13 @@ def _batch(
     return pack(result) if len(wide) == 1 < len(slots) else result
 
 
-custom = Primitive("custom", _evaluate, abstract=_abstract, vjp=_vjp, jvp=_jvp, batch=_batch, family="control")
+def _pattern(active: Sequence[bool], *shapes: Any, out_shape: Any, rule: CustomRule, **_params: Any) -> list[Any]:
+    return rule.dependence(shapes, out_shape)
+
+
+custom = Primitive(
+    "custom", _evaluate, abstract=_abstract, vjp=_vjp, jvp=_jvp, batch=_batch, pattern=_pattern, family="control"
+)
 """A function with rules of its own."""
 
 # ---------------------------------------------------------------- public

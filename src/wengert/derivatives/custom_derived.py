@@ -103,6 +103,64 @@ def _map_samples(
     return [stack(*column, axis=0) for column in zip(*rows, strict=True)]
 
 
+class _Patterned(CustomRule):
+    """A derivative of a rule as a function of its own, so that the pattern the user declared stays with it."""
+
+    def __init__(self, rule: CustomRule, which: Any, params: dict[str, Any]) -> None:
+        self.key = (rule, which, params["structure"], params["static"], params["results"])
+        super().__init__(self._function)
+        self.__name__ = rule.__name__
+        self.needs_values = rule.needs_values
+
+    def __eq__(self, other: object) -> bool:
+        return type(other) is type(self) and self.key == other.key
+
+    def __hash__(self) -> int:
+        return hash((type(self), self.key))
+
+    def __reduce__(self) -> Any:
+        rule, which, structure, static, results = self.key
+        return (type(self), (rule, which, {"structure": structure, "static": static, "results": results}))
+
+    def _function(self, *values: Any) -> Any:
+        raise NotImplementedError
+
+
+class PatternedPush(_Patterned):
+    """Tangents of some arguments, the result and the arguments, to the result's tangent."""
+
+    def _function(self, *values: Any) -> Any:
+        rule, moving, structure, static, results = self.key
+        count = len(moving)
+        leaves = values[count + 1 :]
+        tangents: list[Any] = [None] * len(leaves)
+        for i, tangent in zip(moving, values[:count], strict=True):
+            tangents[i] = tangent
+        return rule.push(tangents, values[count], leaves, structure, static, results)[0]
+
+    def dependence(self, shapes: Sequence[Any], out_shape: Any) -> list[Any]:
+        """Return the declared pattern for the tangents."""
+        rule, moving, _, static, _ = self.key
+        declared = rule.pattern_of(shapes[len(moving) + 1 :], out_shape, dict(static))
+        return [*(declared[i] for i in moving), *(None,) * (len(shapes) - len(moving))]
+
+
+class PatternedPull(_Patterned):
+    """The result's cotangent, the result and the arguments, to the cotangent of one argument."""
+
+    def _function(self, *values: Any) -> Any:
+        rule, which, structure, static, results = self.key
+        leaves = values[2:]
+        found = rule.pull(values[:1], values[1], leaves, structure, static, results)[which]
+        return zeros_like_leaf(leaves[which]) if found is None else found
+
+    def dependence(self, shapes: Sequence[Any], out_shape: Any) -> list[Any]:
+        """Return the transpose of the declared pattern for the cotangent."""
+        rule, which, _, static, _ = self.key
+        declared = rule.pattern_of(shapes[2:], shapes[0], dict(static))[which]
+        return [None if declared is None else declared[::-1], *(None,) * (len(shapes) - 1)]
+
+
 class BoundRule(CustomRule):
     """A rule on a method: the instance is passed on to the function and its rules as their first argument."""
 

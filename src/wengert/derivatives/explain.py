@@ -138,6 +138,7 @@ def describe(loops: Any, shares: Sequence[float] | None = None) -> list[str]:
             product = item.payload[1]
             text = f"BLAS: {'x'.join(map(str, product.batch)) + ' of ' if product.batch else ''}"
             text += f"{product.rows}x{product.inner} @ {product.inner}x{product.columns}"
+            text += ", one half of it" if item.payload[-1] else ""
         elif item.kind == "check":
             text = "index arrays are within bounds?"
         elif item.kind == "scan":

@@ -7,11 +7,13 @@ compiled and called from then on through a builtin that checks its arguments in 
 
 from __future__ import annotations
 
+import contextlib
 import functools
+import gc
 import types
 import warnings
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -103,7 +105,8 @@ class State:
                 return result
         if variant.eager:
             return self._eagerly(leaves, structure, "")
-        return self._learn(variant, leaves, structure, dynamic, data)
+        with _no_collection():
+            return self._learn(variant, leaves, structure, dynamic, data)
 
     def values_of(self, args: Any, kwargs: Any) -> tuple[Variant | None, list[Any]]:
         """Return what is known for arguments like these, and those of them that are run-time values."""
@@ -211,6 +214,19 @@ class State:
         owner._context = context
         fastcall.set_pointer(owner, _POINTER, context.kept[1].addresses["vectorcall"])
         self.fronts += 1
+
+
+@contextlib.contextmanager
+def _no_collection() -> Iterator[None]:
+    """Hold the search for cycles: a long recording is millions of objects, all alive, and it would walk them all often."""
+    if not gc.isenabled():
+        yield
+        return
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
 
 
 def _recorder_for(function: Any) -> Any:

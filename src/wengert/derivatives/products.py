@@ -12,8 +12,9 @@ from ..errors import ArgumentError, DtypeError, StructureError
 from ..program import Program, Slot, Step, trace
 from ..recording import Traced
 from ..transforms.derive import concrete_slot, reverse_program
-from .gradient import ValueAndGrad
+from .gradient import ValueAndGrad, scalar_output
 from .recorded import Recorded, check_seed, differentiable
+from .replay import Replay, hessian_product
 from .vmap import check_result
 
 
@@ -222,13 +223,58 @@ class GradientOf:
 
 
 def _second_order(
-    name: str, function: Callable[..., Any], primals: Any, directions: Any, has_aux: bool, what: str
-) -> tuple[Recorded, list[Any], bool]:
+    name: str, function: Callable[..., Any], primals: Any, directions: Any, has_aux: bool, what: str, forward: bool
+) -> tuple[Any, tuple[Any, ...]]:
+    """Return the function's value (and aux), and the product of its Hessian with directions, one entry per primal."""
     check_directions(name, primals, directions, what)
+    if not any(isinstance(leaf, Traced) for leaf in tree.flatten([list(primals), list(directions)])[0]):
+        once = Recorded(function, tuple(primals), {}, range(len(primals)), has_aux, name)
+        if once.wrapper is None:
+            found = _product_of_plain(name, once, primals, directions, what, forward)
+            if found is not None:
+                value = once.value()
+                product = tuple(tree.unflatten(once.input_tree, found))
+                return ((value, once.aux) if has_aux else value), product
     gradient = GradientOf(function, len(primals), has_aux, name)
     recorded = Recorded(gradient, tuple(primals), {}, range(len(primals)), True, name)
     seeds = direction_leaves(name, directions, recorded, what[:-1])
-    return recorded, seeds, _is_plain(recorded, seeds)
+    plain = _is_plain(recorded, seeds)
+    found = recorded.push_forward(seeds) if forward else recorded.pull_back(seeds)
+    leaves = [recorded.finish(t) if plain else t for t in found]
+    return recorded.aux, tuple(tree.unflatten(recorded.output_tree if forward else recorded.input_tree, leaves))
+
+
+def _product_of_plain(
+    name: str, once: Recorded, primals: Any, directions: Any, what: str, forward: bool
+) -> list[Any] | None:
+    """Return the product from what was recorded, or None where the record does not tell."""
+    out = scalar_output(once, name)
+    seeds = direction_leaves(name, directions, once, what[:-1])
+    if not once.connected(out):
+        return [np.zeros(line.shape, line.dtype) for line in once.inputs]
+    try:
+        replay = Replay(once.lines, once.inputs, [out._line])
+    except LookupError:  # something else is tracked as well: the function has to run again
+        return None
+    arrays = [differentiable(leaf, name) for leaf in tree.flatten(list(primals))[0]]
+    if forward or not any(x.dtype.kind == "c" for x in arrays):  # a real Hessian is symmetric
+        kept = hessian_product(replay, arrays, seeds)
+        if kept is not None:
+            return kept
+    gradient = GradientOf(_Again(replay), len(arrays), False, name)
+    recorded = Recorded(gradient, arrays, {}, range(len(arrays)), True, name)
+    found = recorded.push_forward(seeds) if forward else recorded.pull_back(seeds)
+    return [recorded.finish(t) for t in found]
+
+
+class _Again:
+    """What a function did when it ran, as a function of its flat arguments."""
+
+    def __init__(self, replay: Replay) -> None:
+        self.replay = replay
+
+    def __call__(self, *inputs: Any) -> Any:
+        return self.replay(inputs, self.replay.values)[0]
 
 
 def hvp(function: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any], *, has_aux: bool = False) -> Any:
@@ -256,10 +302,7 @@ def hvp(function: Callable[..., Any], primals: Sequence[Any], tangents: Sequence
     >>> float(value), product
     (9.0, array([ 6., 12.]))
     """
-    recorded, seeds, plain = _second_order("hvp", function, primals, tangents, has_aux, "tangents")
-    found = recorded.push_forward(seeds)
-    product = tree.unflatten(recorded.output_tree, [recorded.finish(t) if plain else t for t in found])
-    return recorded.aux, product
+    return _second_order("hvp", function, primals, tangents, has_aux, "tangents", forward=True)
 
 
 def vhp(
@@ -280,10 +323,7 @@ def vhp(
     >>> product
     array([ 6., 12.])
     """
-    recorded, seeds, plain = _second_order("vhp", function, primals, cotangents, has_aux, "cotangents")
-    found = recorded.pull_back(seeds)
-    product = tuple(tree.unflatten(recorded.input_tree, [recorded.finish(t) if plain else t for t in found]))
-    return recorded.aux, product
+    return _second_order("vhp", function, primals, cotangents, has_aux, "cotangents", forward=False)
 
 
 def gauss_newton_product(
