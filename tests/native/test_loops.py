@@ -19,7 +19,9 @@ def check(function, *args, form="loops", rtol=1e-12):
     native = compile_native(program, form=form)
     status, (got,) = run_native(native, args)
     assert status == 0
-    np.testing.assert_allclose(got, function(*args), rtol=rtol, atol=1e-13)
+    wanted = function(*args)
+    atol = 1e-4 if wanted.dtype in (np.float32, np.complex64) else 1e-13
+    np.testing.assert_allclose(got, wanted, rtol=rtol, atol=atol)
     return native
 
 
@@ -55,6 +57,46 @@ def test_products_through_blas(shapes):
     native = check(lambda a, b: np.matmul(a, b), a, b)
     assert "gemm" in native.text or "gemv" in native.text
     check(lambda a, b: np.matmul(np.tanh(a), b * 2), a, b)
+
+
+def is_half(native):
+    return [item.payload[-1] for item in native.loops.schedule.items if item.kind == "product"]
+
+
+@pytest.mark.parametrize("dtype", ["f4", "f8"])
+def test_products_that_are_symmetric_by_construction_are_computed_by_half(dtype):
+    x, w, v = R.standard_normal((90, 70)).astype(dtype), R.random(90).astype(dtype), R.random(90).astype(dtype)
+    rtol = 1e-4 if dtype == "f4" else 1e-11
+    weighted = [
+        lambda x, w, v: x.T @ (w[:, None] * x),
+        lambda x, w, v: (x * w[:, None]).T @ x,
+        lambda x, w, v: np.einsum("ni,jn->ij", x, (x * w[:, None] - x / v[:, None] * 2).T),
+        lambda x, w, v: np.exp(x).T @ (-np.exp(x) * v[:, None]),
+        lambda x, w, v: x.T @ x,
+    ]
+    for function in weighted:
+        native = check(function, x, w, v, rtol=rtol)
+        assert is_half(native) == [True]
+        assert native.text.count("call void @") > 2
+    others = [
+        lambda x, w, v: x.T @ (x + w[:, None]),
+        lambda x, w, v: x.T @ (x * x),
+        lambda x, w, v: x.T @ np.roll(x, 1, 0),
+        lambda x, w, v: x.T @ x[:, ::-1],
+        lambda x, w, v: x.T @ (np.sin(x) * w[:, None]),
+    ]
+    for function in others:
+        assert is_half(check(function, x, w, v, rtol=rtol)) == [False]
+
+
+def test_a_product_with_infinities_is_not_symmetric_where_numpy_says_so():
+    x, w = R.standard_normal((90, 70)), R.random(90)
+    x[3, 5], x[8, 60], w[3] = np.inf, np.nan, 0.0
+    with np.errstate(invalid="ignore"):
+        native = check(lambda x, w: x.T @ np.where(np.isinf(x), 0.0, w[:, None] * x), x, w)
+        assert is_half(native) == [False]
+        native = check(lambda x, w: x.T @ (x * w[:, None]), x, w)
+        assert is_half(native) == [True]
 
 
 @pytest.mark.parametrize("dtype", ["f4", "f8", "c8", "c16"])

@@ -11,6 +11,7 @@ from .affine import Index, flatten, strides_of
 from .ir import BOOL, Kind
 from .items import Item, Root, place_in
 from .pull import Layout, MustStore, Node, Puller
+from .symmetric import is_symmetric
 
 
 def contract(plan: Any, v: int, step: Step) -> None:
@@ -23,6 +24,7 @@ def contract(plan: Any, v: int, step: Step) -> None:
     if product.small(kind) or any(n == 0 for shape in shapes for n in shape):
         _in_loops(plan, v, step, params)
         return
+    half = is_symmetric(plan, x, y, kind, product)
     n_batch, n_rows, n_inner, _ = product.split
     operands = []
     for value, order, rows in ((x, product.order_a, n_rows), (y, product.order_b, n_inner)):
@@ -34,7 +36,7 @@ def contract(plan: Any, v: int, step: Step) -> None:
     layout = Layout([strides[i] for i in order_out], 0, product.order_out is None)
     plan.layouts[v] = layout
     item = Item("product", 0, v, {operands[0][0].value, operands[1][0].value})
-    item.payload = (kind, product, operands[0][0], operands[1][0])
+    item.payload = (kind, product, operands[0][0], operands[1][0], half)
     item.level = plan.level[v] = max(plan.level.get(a, -1) + 1 for a in item.reads)
     plan.items.append(item)
 

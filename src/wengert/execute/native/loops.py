@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ...program import Program
-from . import control_code, products, scalars, sequential, threads
+from . import control_code, products, scalars, sequential, symmetric, threads
 from .ir import Code, constant
 from .kernel import Kernel, fill
 from .pull import Layout, original
@@ -210,9 +210,9 @@ class Loops:
                 if kernel.boxes:
                     kernel.write_call(code, pointer)
             elif item.kind == "product":
-                kind, product, a, b = item.payload
+                kind, product, a, b, half = item.payload
                 (out,) = item.writes
-                products.call(code, kind, product, a, b, out, pointer)
+                (symmetric.call if half else products.call)(code, kind, product, a, b, out, pointer)
             elif item.kind == "scan":
                 control_code.write_scan(code, item.payload, pointer, schedule.kinds, f"{name}_{number}")
             elif item.kind == "branches":

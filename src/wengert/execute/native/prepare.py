@@ -35,7 +35,7 @@ def prepare(program: Program) -> Program:
         if _passes(step, slots[args[0]] if args else None):
             refs.append(args[0])
             continue
-        key = (step.primitive.name, args, step.params, tuple(map(_types, step.params)))
+        key = (step.primitive.name, args, step.params, tuple(map(_types, step.params)) if step.params else ())
         number = known.get(key, -1)
         if number < 0:
             number = known[key] = count + len(steps)

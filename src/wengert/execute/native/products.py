@@ -254,12 +254,7 @@ def call(code: Code, kind: Kind, product: Product, a: Matrix, b: Matrix, out: in
             f"i32 {a.column}, ptr {pc})"
         )
     else:
-        tb, ldb = (N, b.row) if b.column == 1 else (T, b.column)
-        ta, lda = (N, a.row) if a.column == 1 else (T, a.column)
-        code.row(
-            f"call void @{letter}gemm(i8 {tb}, i8 {ta}, i32 {n}, i32 {m}, i32 {k}, ptr {pb}, i32 {ldb}, ptr {pa}, "
-            f"i32 {lda}, ptr {pc}, i32 {n})"
-        )
+        gemm(code, kind, (m, k, n), (pa, a), (pb, b), pc, n)
     for i, following, head, done, extent in reversed(counters):
         code.pop()
         code.row(f"br label %{head}.end")
@@ -268,6 +263,26 @@ def call(code: Code, kind: Kind, product: Product, a: Matrix, b: Matrix, out: in
         more = code.let(f"icmp ult i64 {following}, {extent}")
         code.row(f"br i1 {more}, label %{head}, label %{done}")
         code.label(done)
+
+
+def gemm(
+    code: Code,
+    kind: Kind,
+    sizes: tuple[int, int, int],
+    left: tuple[str, Matrix],
+    right: tuple[str, Matrix],
+    place: str,
+    lead: int,
+) -> None:
+    """Write one product of row-major (rows, inner) and (inner, columns) to a place whose rows are `lead` apart."""
+    m, k, n = sizes
+    (pa, a), (pb, b) = left, right
+    tb, ldb = (N, b.row) if b.column == 1 else (T, b.column)
+    ta, lda = (N, a.row) if a.column == 1 else (T, a.column)
+    code.row(
+        f"call void @{_LETTER[kind.code, kind.bits]}gemm(i8 {tb}, i8 {ta}, i32 {n}, i32 {m}, i32 {k}, ptr {pb}, "
+        f"i32 {ldb}, ptr {pa}, i32 {lda}, ptr {place}, i32 {lead})"
+    )
 
 
 def symbols(kind: Kind) -> dict[str, int]:
