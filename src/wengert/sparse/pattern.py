@@ -165,7 +165,7 @@ class _Walk:
 
     def _step(self, step: Step) -> Any:
         primitive = step.primitive
-        if primitive.pattern is not None:
+        if primitive.pattern is not None and not isinstance(step.slot.dtype, tuple):
             return self._declared(step)
         if primitive.family == "elementwise":
             return self._elementwise(step)
