@@ -53,6 +53,15 @@ _GENERAL = (
 _SPARSE = "a method of a sparse matrix"
 
 
+def _public(folders: list[str], method: str) -> str:
+    """Return the public module of SciPy's that has a function, or else the one that its file belongs to."""
+    for depth in range(len(folders), 0, -1):
+        name = ".".join(folders[:depth])
+        if "._" not in name and hasattr(sys.modules.get(f"scipy.{name}"), method):
+            return name
+    return "sparse.linalg" if folders[:2] == ["sparse", "linalg"] else folders[0]
+
+
 def scipy_caller() -> str | None:
     """Return what to use instead of the function of SciPy's that is running, None if none is."""
     import importlib
@@ -68,7 +77,7 @@ def scipy_caller() -> str | None:
                 wrapped = frame.f_locals.get("f")
                 folders = getattr(wrapped, "__module__", module).split(".")[1:] or [""]
                 method = getattr(wrapped, "__name__", method)
-            folder = "sparse.linalg" if folders[:2] == ["sparse", "linalg"] else folders[0]
+            folder = _public(folders, method)
             me = frame.f_locals.get("self")
             me = getattr(me, "dist", me)
             kind = ""

@@ -193,13 +193,29 @@ class LoopWarning(UserWarning):
     """
 
 
+_OF_OBJECTS = (
+    "dtype('O')",
+    "not supported for the input",
+    "which has no callable",
+    "arrays used as indices must be of integer",
+    "only integers, slices",
+)
+
+
 def unmask(error: BaseException | None) -> None:
-    """Raise the TraceLost behind NumPy's "setting an array element with a sequence", which hides what to do."""
-    if isinstance(error, ValueError) and isinstance(error.__cause__, TraceLost):
-        raise error.__cause__
-    if isinstance(error, TypeError) and ("dtype('O')" in str(error) or "not supported for the input" in str(error)):
+    """Raise the error behind another that hides what to do.
+
+    Such are NumPy's "setting an array element with a sequence" and the SystemError of compiled code that went on after an
+    error (SciPy's root finders in C do, when what they call returns a tensor).
+    """
+    cause = error
+    while isinstance(cause, ValueError | SystemError) and cause.__cause__ is not None:
+        cause = cause.__cause__
+        if isinstance(cause, TraceLost | AbstractValue):
+            raise cause
+    if isinstance(error, TypeError | IndexError) and any(text in str(error) for text in _OF_OBJECTS):
         error.add_note(
-            "Perhaps: np.array([...]) of tracked numbers is an array of objects, which this function does not take. "
+            "Perhaps: a list or np.array([...]) of tracked numbers is an array of objects, which this function does not take. "
             "Try: np.stack([...]) or np.array([...], like=x), which make a tensor."
         )
 
@@ -228,11 +244,25 @@ def user_line() -> str:
     """Return `file:line: source` of the innermost frame that is neither ours nor NumPy's."""
     frame = sys._getframe(1)
     while frame is not None:
-        name = frame.f_code.co_filename
-        if _is_user_code(name):
-            import linecache
-
-            source = linecache.getline(name, frame.f_lineno).strip()
-            return f"{name}:{frame.f_lineno}: {source}" if source else f"{name}:{frame.f_lineno}"
+        if _is_user_code(frame.f_code.co_filename):
+            return _describe(frame.f_code.co_filename, frame.f_lineno)
         frame = frame.f_back  # type: ignore[assignment]
     return ""
+
+
+def line_of(error: BaseException) -> str:
+    """Return `file:line: source` of the innermost frame that an error came through and that is user code."""
+    found = ""
+    place = error.__traceback__
+    while place is not None:
+        if _is_user_code(place.tb_frame.f_code.co_filename):
+            found = _describe(place.tb_frame.f_code.co_filename, place.tb_lineno)
+        place = place.tb_next
+    return found
+
+
+def _describe(name: str, number: int) -> str:
+    import linecache
+
+    source = linecache.getline(name, number).strip()
+    return f"{name}:{number}: {source}" if source else f"{name}:{number}"

@@ -1,7 +1,8 @@
 """`scipy.integrate` with exact derivatives filled in: stiff solvers and boundary value problems.
 
 The same names and signatures. Implicit methods get the exact Jacobian of the right-hand side, sparse or banded where it
-is. Names that are not here are SciPy's own.
+is. Inside a derivative the solution of `solve_ivp` carries its own, as with `wengert.implicit`. Names that are not here
+are SciPy's own.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from ..sparse.parts import BatchJacobian
 from ..sparse.plans import inputs_of, plans
 from ..sparse.record import Run
 from ._quadrature import cumulative_trapezoid, simpson, trapezoid  # noqa: F401
+from ._solution import solution
 
 
 def __getattr__(name: str) -> Any:
@@ -109,6 +111,7 @@ class TimeJacobian:
         return jacobian
 
 
+@solution
 def solve_ivp(
     fun: Callable[..., Any],
     t_span: Any,

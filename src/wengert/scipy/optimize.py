@@ -1,7 +1,8 @@
 """`scipy.optimize` with exact derivatives filled in: the same names, the same signatures, the same results.
 
 Whatever derivative the caller does not give is computed exactly: dense, sparse or as products, whichever the method
-takes. The function runs once for each distinct point. Names that are not here are SciPy's own.
+takes. The function runs once for each distinct point. Inside a derivative (of a function that calls a solver) the
+solution carries its own derivative, as with `wengert.implicit`. Names that are not here are SciPy's own.
 """
 
 from __future__ import annotations
@@ -14,12 +15,21 @@ import numpy as np
 from ..errors import ArgumentError
 from ..sparse.point import PointMemo
 from ..sparse.record import Run
+from ._solution import plain_solver, solution
 
 # Methods of `minimize` by what they take.
 _GRADIENT = ("CG", "BFGS", "L-BFGS-B", "TNC", "SLSQP")
 _PRODUCTS = ("NEWTON-CG", "TRUST-NCG", "TRUST-KRYLOV")
 _MATRIX = ("DOGLEG", "TRUST-EXACT")
 FORMS = ("exact", "dense", "sparse", "operator")
+
+fsolve = plain_solver(__name__, "fsolve")
+newton = plain_solver(__name__, "newton")
+bisect = plain_solver(__name__, "bisect")
+brenth = plain_solver(__name__, "brenth")
+brentq = plain_solver(__name__, "brentq")
+ridder = plain_solver(__name__, "ridder")
+toms748 = plain_solver(__name__, "toms748")
 
 
 def __getattr__(name: str) -> Any:
@@ -36,6 +46,7 @@ def _number(value: Any) -> float:
     return float(np.asarray(value)[()] if np.ndim(value) == 0 else np.asarray(value).item())
 
 
+@solution
 def minimize(
     fun: Callable[..., Any],
     x0: Any,
@@ -206,6 +217,7 @@ class SecondOrder:
         return dense_matrix(recipe, data)
 
 
+@solution
 def least_squares(
     fun: Callable[..., Any],
     x0: Any,
@@ -330,6 +342,7 @@ class _OfParameters:
         return self.function(self.data, *(parameters[i] for i in range(self.count)))
 
 
+@solution
 def root(
     fun: Callable[..., Any],
     x0: Any,
