@@ -208,11 +208,11 @@ def unmask(error: BaseException | None) -> None:
     Such are NumPy's "setting an array element with a sequence" and the SystemError of compiled code that went on after an
     error (SciPy's root finders in C do, when what they call returns a tensor).
     """
-    cause = error
-    while isinstance(cause, ValueError | SystemError) and cause.__cause__ is not None:
-        cause = cause.__cause__
-        if isinstance(cause, TraceLost | AbstractValue):
-            raise cause
+    behind = error
+    while isinstance(behind, ValueError | SystemError):
+        behind = behind.__cause__
+        if isinstance(behind, TraceLost | AbstractValue):
+            raise behind
     if isinstance(error, TypeError | IndexError) and any(text in str(error) for text in _OF_OBJECTS):
         error.add_note(
             "Perhaps: a list or np.array([...]) of tracked numbers is an array of objects, which this function does not take. "

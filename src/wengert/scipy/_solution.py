@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from .. import tree
-from ..recording import AMBIENT, Traced, current, is_tracked
+from ..recording import AMBIENT, Traced, current, enclosing_traces, is_tracked
 
 
 def solution(face: Callable[..., Any]) -> Callable[..., Any]:
@@ -23,12 +23,11 @@ def solution(face: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(face)
     def solver(*args: Any, **options: Any) -> Any:
-        if current() is not AMBIENT:
-            original = getattr(import_module(face.__module__.replace("wengert.", "")), face.__name__)
-            if _reads_tracked(original, args, options):
-                from ..derivatives.implicit_scipy import implicit
+        original = getattr(import_module(face.__module__.replace("wengert.", "")), face.__name__)
+        if reads_tracked(original, args, options):
+            from ..derivatives.implicit_scipy import implicit
 
-                return implicit(original)(*args, **options)
+            return implicit(original)(*args, **options)
         return face(*args, **options)
 
     return solver
@@ -50,8 +49,10 @@ def _tracked(value: Any) -> bool:
     return any(isinstance(leaf, Traced) and is_tracked(leaf) for leaf in tree.flatten(value)[0])
 
 
-def _reads_tracked(original: Callable[..., Any], args: tuple[Any, ...], options: dict[str, Any]) -> bool:
-    """Whether an argument is tracked, or else the function's value at the point where the solver starts is."""
+def reads_tracked(original: Callable[..., Any], args: tuple[Any, ...], options: dict[str, Any]) -> bool:
+    """Whether an argument is tracked, or else the function's value at a point where the solver looks is."""
+    if current() is AMBIENT and not enclosing_traces():
+        return False
     if any(_tracked(value) for value in (*args, *options.values()) if not callable(value)):
         return True
     try:
@@ -62,8 +63,8 @@ def _reads_tracked(original: Callable[..., Any], args: tuple[Any, ...], options:
     start: list[Any] = [np.asarray(first)]
     if "t_span" in given:
         start = [first[0], np.asarray(rest[0])]
-    elif "a" in given:  # a bracket
-        start = [float(first)]
+    elif "a" in given:  # an interval
+        start = [next((float(end) for end in (first, rest[0]) if np.isfinite(end)), 0.0)]
     extra = given.get("args") or ()
     value = function(*start, *(extra if isinstance(extra, tuple | list) else (extra,)), **(given.get("kwargs") or {}))
     return _tracked(value)

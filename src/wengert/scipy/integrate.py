@@ -18,6 +18,7 @@ from ..sparse.jacobians import dense_matrix, pays_off, sparse_matrix
 from ..sparse.parts import BatchJacobian
 from ..sparse.plans import inputs_of, plans
 from ..sparse.record import Run
+from ._integral import quad, quad_vec  # noqa: F401
 from ._quadrature import cumulative_trapezoid, simpson, trapezoid  # noqa: F401
 from ._solution import solution
 
