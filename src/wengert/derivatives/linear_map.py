@@ -25,6 +25,7 @@ from ..transforms.units import Units
 
 LONGEST = 2000  # lines; longer recordings are not keyed
 CAPACITY = 256
+HEAVIEST = 4_000_000  # bytes of constants that a kept Program may hold
 
 
 class Memo:
@@ -82,12 +83,20 @@ def push_block(
         if seen:
             if program is None:
                 program = _general_program(linear, single, values, places, size, seeds)
-                _memo.keep(key, program)
+                if sum(np.asarray(value).nbytes for value in program.captures) <= HEAVIEST:
+                    _memo.keep(key, program)
             given = [seed for seed in seeds if not isinstance(seed, Units)]
-            return list(run(program, [*given, *values], program.captures))
+            return _own(program, run(program, [*given, *values], program.captures))
     program = trace(lambda *s: linear(arguments_of, s), single)
     outs, flags = run_batched(program, size, seeds, [True] * len(seeds))
     return [_spread(out, flag, size) for out, flag in zip(outs, flags, strict=True)]
+
+
+def _own(program: Program, outs: Sequence[Any]) -> list[Any]:
+    """Return the results, copied where they are constants of a kept Program: the caller may write into them."""
+    first = len(program.inputs)
+    kept = range(first, first + len(program.captures))
+    return [np.array(out) if i in kept else out for i, out in zip(program.outputs, outs, strict=True)]
 
 
 def pusher(
@@ -136,7 +145,7 @@ def _general_program(
 
         def arguments(line: Line, _wrapper: type | None) -> tuple[Any, list[Any]]:
             out, args = places[line]
-            return _look_up(out, given), [_look_up(arg, given) for arg in args]
+            return look_up(out, given), [look_up(arg, given) for arg in args]
 
         return linear(arguments, seeds)
 
@@ -166,7 +175,8 @@ class _Place:
         self.position = position
 
 
-def _look_up(ref: Any, values: Sequence[Any]) -> Any:
+def look_up(ref: Any, values: Sequence[Any]) -> Any:
+    """Return the value that a reference of the structure stands for."""
     return values[ref.position] if type(ref) is _Place else ref
 
 
