@@ -5,16 +5,52 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import scipy.special as sp
 
+from wengert.derivatives.control import fori_loop, scan, switch
 from wengert.primitives import indexing, reduction
 from wengert.primitives.contraction import contract
 from wengert.program import Program, Slot, trace
+from wengert.transforms.derive import forward_program, reverse_program
+from wengert.transforms.simplify import simplify
 
 SPECIAL = np.array([0.0, -0.0, 0.5, -0.5, 1.0, -1.0, 2.0, -2.0, 4.0, np.inf, -np.inf, np.nan])
 PLAIN = SPECIAL[:9]
 
 _SMOOTH = (np.sin, np.cos, np.tanh, np.arctan, np.arcsinh)
-_EXACT_FLOAT = (np.negative, np.abs, np.sign, np.floor, np.ceil, np.trunc, np.rint)
+_EXACT_FLOAT = (np.negative, np.abs, np.sign, np.floor, np.ceil, np.trunc, np.rint, np.positive, np.round)
+_ANY_VALUE = (np.isnan, np.isinf, np.isfinite, np.logical_not)
+_INTEGER = (np.bitwise_and, np.bitwise_or, np.bitwise_xor, np.floor_divide, np.remainder, np.fmod, np.gcd)
+# Smooth on all numbers that `value` draws, once they are squashed into (-1, 1).
+_SQUASHED = (
+    *(np.exp, np.exp2, np.expm1, np.log1p, np.sinh, np.cosh, np.tan, np.arctanh, np.arcsin, np.arccos, np.cbrt, np.sinc),
+    *(sp.erf, sp.erfc, sp.expit, sp.gammaln, sp.ndtr, sp.digamma, sp.j0, sp.log_ndtr),
+    *(lambda y: np.log(2 + y), lambda y: np.log2(2 + y), lambda y: np.log10(2 + y), lambda y: np.arccosh(2 + y)),
+    *(lambda y: np.power(2 + y, y), lambda y: y**3, lambda y: (2 + y) ** -1.5, lambda y: np.reciprocal(2 + y)),
+    *(lambda y: np.float_power(2 + y, 2), lambda y: np.rad2deg(y), lambda y: sp.xlogy(2 + y, 2 + y)),
+)
+DTYPES = ["f8"] * 6 + ["f4", "f4", "c16", "c8", "i8", "?", "i4", "i2", "i1", "u1", "u2", "u4", "u8"]
+
+
+def _twice(x: Any) -> Any:
+    return x + x
+
+
+def _less(x: Any) -> Any:
+    return x - x.dtype.type(1) if x.dtype.kind != "b" else np.logical_not(x)
+
+
+def _copy(x: Any) -> Any:
+    return x.copy()
+
+
+def _step(carry: Any, row: Any) -> tuple[Any, Any]:
+    state = np.tanh(carry * 0.5 + row)
+    return state, state * row
+
+
+def _turn(i: Any, x: Any) -> Any:
+    return np.sin(x) + 0.1 * x
 
 
 class Generator:
@@ -60,30 +96,49 @@ class Generator:
 
     def draw(self) -> tuple[Program, list[np.ndarray]]:
         """Return a Program and arguments for it."""
-        dtypes = ["f8"] * 6 + ["f4", "c16", "i8", "?", "i4", "u1"]
+        args = self.arguments()
+        program = trace(self.run, [Slot.of(a) for a in args])
+        derived = None if self.exact or self.rng.random() < 0.6 else self.derived(program, args)
+        return derived or (program, args)
+
+    def arguments(self) -> list[np.ndarray]:
+        """Draw up to three arrays."""
         count = int(self.rng.integers(1, 4))
-        args = [self.value(self.shape(), self.choose(dtypes)) for _ in range(count)]
-        length = int(self.rng.integers(1, 13))
+        return [self.value(self.shape(), self.choose(DTYPES)) for _ in range(count)]
 
-        def function(*inputs: Any) -> list[Any]:
-            pool = list(inputs)
-            for _ in range(length):
-                try:
-                    made = self.operation(pool)
-                except (ValueError, TypeError, IndexError):  # the draw does not fit; the next one may
-                    continue
-                if made is not None and int(np.prod(made.shape)) <= 40 * 40 * self.longest:
-                    pool.append(made)
-            outputs = [pool[-1]]
-            for x in pool[len(inputs) :]:
-                if self.rng.random() < 0.25:
-                    outputs.append(x)
-            if self.rng.random() < 0.1:
-                outputs.append(pool[0])
-            return outputs
+    def run(self, *inputs: Any) -> list[Any]:
+        """Do random operations with the inputs, and return some of what came out."""
+        pool = list(inputs)
+        wanted = len(pool) + int(self.rng.integers(1, 13))
+        for _ in range(40):
+            if len(pool) == wanted:
+                break
+            try:
+                made = self.operation(pool)
+            except (ValueError, TypeError, IndexError):  # the draw does not fit; the next one may
+                continue
+            if made is not None and int(np.prod(made.shape)) <= 40 * 40 * self.longest:
+                pool.append(made)
+        outputs = [pool[-1]]
+        for x in pool[len(inputs) :]:
+            if self.rng.random() < 0.25:
+                outputs.append(x)
+        if self.rng.random() < 0.1:
+            outputs.append(pool[0])
+        return outputs
 
-        slots = [Slot.of(a) for a in args]
-        return trace(function, slots), args
+    def derived(self, program: Program, args: list[np.ndarray]) -> tuple[Program, list[np.ndarray]] | None:
+        """Draw a derivative Program of a smooth one, and arguments for it."""
+        inexact = [i for i, a in enumerate(args) if a.dtype.kind in "fc"]
+        if not inexact:
+            return None
+        if self.rng.random() < 0.5:
+            found = reverse_program(program, inexact)
+            more = program.output_slots
+        else:
+            found = forward_program(program, inexact)
+            more = [program.inputs[i] for i in inexact]
+        return simplify(found, fold=False), [*args, *(self.value(s.shape, s.dtype) for s in more)]
 
     # ------------------------------------------------------------ operations
 
@@ -105,6 +160,8 @@ class Generator:
             )
             + ("broadcast", "slice", "slice", "gather", "scatter", "concatenate", "stack", "roll", "contract", "set")
             + ("extremum", "running", "cast", "pad", "search", "scalar", "scale")
+            + ("squashed", "quotient", "integer", "facts", "shift", "clip", "order", "normal", "along", "product", "triple")
+            + ("select", "scan", "loop")
         )
         return getattr(self, "do_" + name)(x, pool)
 
@@ -142,6 +199,85 @@ class Generator:
     def do_scalar(self, x: Any, pool: list[Any]) -> Any:
         y = self.choose((2, 0.5, -1, 3, 0.25))
         return self.choose((lambda: x * y, lambda: y - x, lambda: x + y, lambda: x / 2))()
+
+    def do_squashed(self, x: Any, pool: list[Any]) -> Any:
+        if self.exact or x.dtype.kind != "f":
+            return None
+        return self.choose(_SQUASHED)(0.9 * np.tanh(x))
+
+    def do_quotient(self, x: Any, pool: list[Any]) -> Any:
+        """Quotients: exact ones by any number at all, zero and infinity included."""
+        y = self.choose(pool)
+        if not self.exact:
+            return None if "b" in x.dtype.kind + y.dtype.kind else x / (2 + np.abs(y))
+        if x.dtype.kind != "f" or y.dtype.kind != "f":
+            return None
+        name = self.choose((np.remainder, np.fmod, np.floor_divide, np.copysign, np.heaviside))
+        # The sign of a zero that tied with another zero in a maximum is nobody's promise.
+        return name(x, np.where(y == 0, 1, y) if name is np.copysign else y)
+
+    def do_integer(self, x: Any, pool: list[Any]) -> Any:
+        y = self.choose(pool)
+        if x.dtype.kind not in "iu" or y.dtype.kind not in "iu":
+            return None
+        return self.choose(_INTEGER)(x, y)
+
+    def do_facts(self, x: Any, pool: list[Any]) -> Any:
+        return self.choose(_ANY_VALUE)(x) if self.exact else None
+
+    def do_shift(self, x: Any, pool: list[Any]) -> Any:
+        return self.choose((np.left_shift, np.right_shift))(x, int(self.rng.integers(0, 5))) if x.dtype.kind in "iu" else None
+
+    def do_clip(self, x: Any, pool: list[Any]) -> Any:
+        low, high = self.choose(((-1, 1), (0, 2), (-0.5, 3.0)))
+        return np.clip(x, low, high) if x.dtype.kind in "fi" else None
+
+    def do_order(self, x: Any, pool: list[Any]) -> Any:
+        """Sorting has no native code: a NumPy call between native ones."""
+        if not x.ndim or x.dtype.kind in "cb" or not self.exact:
+            return None
+        return self.choose((np.sort, np.argsort))(x, axis=int(self.rng.integers(x.ndim)), kind="stable")
+
+    def do_normal(self, x: Any, pool: list[Any]) -> Any:
+        if not x.ndim or x.dtype.kind != "f" or self.exact or not all(x.shape):
+            return None
+        return self.choose((sp.softmax, sp.logsumexp, sp.log_softmax, np.mean, np.var))(
+            x, axis=int(self.rng.integers(x.ndim))
+        )
+
+    def do_along(self, x: Any, pool: list[Any]) -> Any:
+        if not x.ndim or not all(x.shape):
+            return None
+        axis = int(self.rng.integers(x.ndim))
+        places = self.rng.integers(-x.shape[axis], x.shape[axis], (*x.shape[:axis], 2, *x.shape[axis + 1 :]))
+        return np.take_along_axis(x, places, axis)
+
+    def do_product(self, x: Any, pool: list[Any]) -> Any:
+        if not x.ndim or self.exact or x.dtype.kind not in "fi":
+            return None
+        x = 1 + 0.3 * np.tanh(x)
+        return self.choose((np.prod, np.cumprod))(x, axis=int(self.rng.integers(x.ndim)))
+
+    def do_select(self, x: Any, pool: list[Any]) -> Any:
+        """A choice between branches, by a number that is known when the code runs."""
+        index = self.rng.integers(-1, 3)
+        return switch(np.argmax(x) + index if x.size and x.dtype.kind in "fiu" else index, [_twice, _less, _copy], x)
+
+    def do_scan(self, x: Any, pool: list[Any]) -> Any:
+        if not x.ndim or x.dtype.kind != "f" or self.exact:
+            return None
+        return scan(_step, x[0] * 0.5 if x.shape[0] else np.zeros(x.shape[1:], x.dtype), x)[int(self.rng.integers(2))]
+
+    def do_loop(self, x: Any, pool: list[Any]) -> Any:
+        if x.dtype.kind != "f" or self.exact:
+            return None
+        return fori_loop(0, int(self.rng.integers(0, 5)), _turn, x)
+
+    def do_triple(self, x: Any, pool: list[Any]) -> Any:
+        """A stencil, and its wrapped form."""
+        if not x.ndim or x.shape[0] < 3:
+            return None
+        return x[2:] + x[:-2] + x[1:-1] if self.rng.random() < 0.5 else np.roll(x, 1, 0) + np.roll(x, -1, 0)
 
     def do_compare(self, x: Any, pool: list[Any]) -> Any:
         if not self.exact or x.dtype.kind == "c":
@@ -240,7 +376,7 @@ class Generator:
     def do_set(self, x: Any, pool: list[Any]) -> Any:
         spec, arrays = indexing.normalize_index(self.key(x.shape, arrays=bool(self.rng.random() < 0.3)), x.shape)
         y = self.choose(pool)
-        if indexing.layout_of(x.shape, spec, arrays)[0] != y.shape or y.dtype != x.dtype:
+        if indexing.layout_of(x.shape, spec, arrays)[0] != y.shape or y.dtype.char != x.dtype.char:
             part = indexing.index(x, *arrays, spec=spec)
             y = part + part if x.dtype.kind != "b" else np.logical_not(part)
         return indexing.index_set(x, y, *arrays, spec=spec)
@@ -266,7 +402,7 @@ class Generator:
 
     def do_contract(self, x: Any, pool: list[Any]) -> Any:
         y = self.choose(pool)
-        if not x.ndim or not y.ndim or (self.exact and "f" in x.dtype.kind + y.dtype.kind):
+        if not x.ndim or not y.ndim or (self.exact and {x.dtype.kind, y.dtype.kind} & set("fc")):
             return None
         labels = list(range(x.ndim))
         other = list(range(x.ndim, x.ndim + y.ndim))
@@ -284,4 +420,4 @@ class Generator:
     def do_cast(self, x: Any, pool: list[Any]) -> Any:
         if x.dtype.kind == "c" or (x.dtype.kind == "f" and self.exact):
             return None
-        return x.astype(self.choose(("f8", "f4", "c16")))
+        return x.astype(self.choose(("f8", "f4", "c16", "c8")))

@@ -1,4 +1,4 @@
-"""`jit`: paths and guards, argument forms, results, composition, what it refuses and says."""
+"""`jit`: paths and guards, what is outside, composition, what it refuses and says."""
 
 import gc
 import pickle
@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import wengert as wg
-from wengert.errors import NotCompiled, ShapeError, StructureError, TraceLost
+from wengert.errors import NotCompiled, StructureError, TraceLost
 
 X = np.array([0.5, -1.0, 2.0])
 
@@ -30,160 +30,6 @@ def flat(result):
 
 def module_level(x):
     return np.sin(x) * x
-
-
-# ---------------------------------------------------------------- values
-
-
-def test_first_and_later_calls_agree_with_numpy():
-    f = wg.jit(module_level)
-    for x in (X, X * 2, np.zeros(3)):
-        assert np.array_equal(quiet(f, x), quiet(f, x))
-        np.testing.assert_allclose(f(x), module_level(x), rtol=1e-15)
-    assert paths(f) == 1
-
-
-def test_later_calls_run_no_python():
-    calls = []
-
-    def f(x):
-        calls.append(1)
-        return x * 2
-
-    g = wg.jit(f)
-    for _ in range(5):
-        g(X)
-    assert len(calls) == 1
-
-
-def test_results_are_fresh_arrays():
-    f = wg.jit(lambda x: (x, x * 2, np.ones(2)))
-    f(X)
-    a, b, c = f(X)
-    again = f(X)
-    assert not any(np.shares_memory(p, q) for p in (a, b, c) for q in (X, *again))
-    c[:] = 7
-    assert np.array_equal(f(X)[2], np.ones(2))
-
-
-@pytest.mark.parametrize("dtype", ["float32", "float64", "complex64", "complex128", "int32", "int64", "bool"])
-def test_dtypes_are_kept(dtype):
-    x = np.array([1, 0, 1]).astype(dtype)
-    f = wg.jit(lambda x: (x + x, x[::-1]))
-    f(x)
-    for mine, theirs in zip(f(x), (x + x, x[::-1]), strict=True):
-        assert mine.dtype == theirs.dtype and np.array_equal(mine, theirs)
-
-
-def test_scalars_arrays_without_axes_and_empty_arrays():
-    f = wg.jit(lambda x: np.sin(x) + 1)
-    for x in (np.array(0.5), np.float64(0.5), 0.5, np.zeros((0, 3)), np.zeros((1, 1))):
-        f(x)
-        assert np.shape(f(x)) == np.shape(x)
-        np.testing.assert_allclose(f(x), np.sin(x) + 1)
-    assert type(f(0.5)) is np.float64 and f(np.zeros((0, 3))).shape == (0, 3)
-
-
-def test_strided_read_only_unaligned_and_foreign_byte_order():
-    f = wg.jit(lambda x: x * 2 + 1)
-    base = np.arange(24.0).reshape(4, 6)
-    frozen = base.copy()
-    frozen.flags.writeable = False
-    raw = np.zeros(24 * 8 + 1, np.uint8)
-    crooked = raw[1:].view(np.float64).reshape(4, 6)
-    crooked[...] = base
-    for x in (base, base.T, base[::2, ::-1], frozen, base.astype(">f8"), crooked, np.asfortranarray(base)):
-        assert np.array_equal(quiet(f, x), x * 2 + 1)
-        assert np.array_equal(quiet(f, x), x * 2 + 1)
-
-
-def test_a_subclass_of_ndarray_runs_as_it_would():
-    f = wg.jit(lambda x: x + 1)
-    masked = np.ma.array([1.0, 2.0], mask=[False, True])
-    with pytest.warns(NotCompiled, match="runs without compiled code"):
-        assert np.ma.isMaskedArray(f(masked))
-
-
-def test_structures_in_and_out():
-    f = wg.jit(lambda d, pair: {"sum": d["a"] + pair[0], "rest": (pair[1] * 2, 3, None, "name")})
-    given = {"a": X}, (X, np.float64(2.0))
-    for _ in range(2):
-        found = f(*given)
-        assert list(found) == ["sum", "rest"] and np.array_equal(found["sum"], 2 * X)
-        assert found["rest"] == (4.0, 3, None, "name")
-
-
-def test_keyword_arguments():
-    f = wg.jit(lambda x, scale=1.0, flip=False: (x[::-1] if flip else x) * scale)
-    assert np.array_equal(f(X, scale=2.0), 2 * X)
-    assert np.array_equal(f(X, scale=3.0), 3 * X)
-    assert np.array_equal(f(X, flip=True), X[::-1])
-    assert np.array_equal(f(X), X)
-
-
-def test_functions_strings_and_flags_are_part_of_the_key():
-    f = wg.jit(lambda x, g, mode: g(x) if mode == "g" else x)
-    assert np.array_equal(quiet(f, X, np.sin, "g"), np.sin(X))
-    assert np.array_equal(quiet(f, X, np.cos, "g"), np.cos(X))
-    assert np.array_equal(quiet(f, X, np.cos, "x"), X)
-    assert np.array_equal(quiet(f, X, np.sin, "g"), np.sin(X))
-
-
-# ---------------------------------------------------------------- out=
-
-
-def test_out_is_written_and_returned():
-    f = wg.jit(lambda x: np.outer(x, x))
-    out = np.empty((3, 3))
-    assert f(X, out=out) is out and np.array_equal(out, np.outer(X, X))
-    assert f(2 * X, out=out) is out and np.array_equal(out, np.outer(2 * X, 2 * X))
-
-
-def test_out_that_starts_as_anything_is_overwritten_where_the_code_wants_zeros():
-    f = wg.jit(wg.jacobian(lambda x: x * x))
-    x = np.arange(40.0)
-    out = np.full((40, 40), np.nan)
-    f(x)
-    f(x, out=out)
-    assert np.array_equal(out, np.diag(2 * x))
-
-
-def test_out_that_overlaps_an_argument():
-    f = wg.jit(lambda x: x[::-1] * 2)
-    x = np.arange(5.0)
-    f(x)
-    f(x, out=x)
-    assert np.array_equal(x, np.arange(5.0)[::-1] * 2)
-    block = np.arange(6.0)
-    f(block[:5], out=block[1:])
-    assert np.array_equal(block[1:], np.arange(5.0)[::-1] * 2)
-
-
-def test_out_may_be_strided_or_of_another_dtype_that_numpy_casts_to():
-    f = wg.jit(lambda x: x + 1)
-    f(X)
-    wide = np.zeros((3, 2))
-    f(X, out=wide[:, 0])
-    assert np.array_equal(wide[:, 0], X + 1)
-    single = np.zeros(3, np.float32)
-    assert np.array_equal(f(X, out=single), (X + 1).astype(np.float32))
-
-
-def test_out_of_a_structured_result():
-    f = wg.jit(lambda x: (x + 1, x * 2))
-    out = (np.empty(3), np.empty(3))
-    f(X, out=out)
-    assert np.array_equal(out[0], X + 1) and np.array_equal(out[1], X * 2)
-
-
-def test_out_of_the_wrong_shape_kind_or_structure():
-    f = wg.jit(lambda x: x + 1)
-    with pytest.raises(ShapeError, match=r"out= has shape \(2,\), but the result has shape \(3,\)"):
-        f(X, out=np.empty(2))
-    with pytest.raises(StructureError, match="must hold arrays, not int"):
-        f(X, out=3)
-    with pytest.raises(StructureError, match="does not have the structure of the result"):
-        f(X, out=(np.empty(3), np.empty(3)))
 
 
 # ---------------------------------------------------------------- what Python looks at
@@ -496,6 +342,32 @@ def test_name_documentation_and_methods():
             return x / 2
 
     assert np.array_equal(Model.scaled(X), 3 * X) and np.array_equal(Model().halved(X), X / 2)
+
+
+def test_what_works_on_arrays_only_runs_on_arrays():
+    """A function that takes no tensors was an error under jit."""
+
+    def f(x):
+        return x * wg.jacobian(np.sin, sparse=True)(x).diagonal()
+
+    g = wg.jit(f)
+    with pytest.warns(NotCompiled, match="with tensors for its arguments it raises TraceLost") as caught:
+        for x in (X, 2 * X, X):
+            np.testing.assert_allclose(g(x), x * np.cos(x))
+    assert len(caught) == 1
+
+
+def test_an_error_at_some_values_is_raised_at_these():
+    def f(x):
+        if x[0] > 1:
+            raise ValueError("too large")
+        return x * 2
+
+    g = wg.jit(f)
+    for _ in range(3):
+        assert np.array_equal(quiet(g, X), X * 2)
+        with pytest.raises(ValueError, match="too large"):
+            g(X * 10)
 
 
 def test_errors_of_the_function_come_through():

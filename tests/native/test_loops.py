@@ -167,36 +167,6 @@ def test_work_memory_is_used_again():
     assert native.work_bytes <= 6 * 8064
 
 
-def test_control_flow():
-    from wengert.derivatives.control import cond, fori_loop, scan, switch, while_loop
-
-    x, rows, w = R.standard_normal(14), R.standard_normal((30, 14)), R.standard_normal((14, 14)) / 4
-
-    def recurrent(x, rows, w):
-        def body(c, r):
-            h = np.tanh(c @ w + r)
-            return h, np.sum(h * h)
-
-        return scan(body, x, rows)[1]
-
-    def functions():
-        yield lambda x: cond(np.sum(x) > 0, lambda x: np.sin(x), lambda x: x - 1, x)
-        yield lambda x: switch(np.argmax(x), [np.sin, np.cos, np.tanh], x)
-        yield lambda x: while_loop(lambda s: np.sum(s[0] ** 2) < 1e4, lambda s: (s[0] * 1.5, s[1] + 1), (x, 0))[0]
-        yield lambda x: fori_loop(0, 7, lambda i, c: c * 0.5 + np.cos(c) * i, x)
-        yield lambda x: recurrent(x, rows, w)
-        yield lambda x: scan(lambda c, r: (c * 0.9 + r, c), x[0], rows[:, 0], reverse=True)[1]
-        yield wg.grad(lambda x: np.sum(recurrent(x, rows, w)))
-        yield wg.grad(lambda x: np.sum(cond(np.sum(x) > 0, lambda x: np.sin(x), lambda x: x - 1, x) ** 2))
-        yield wg.grad(lambda x: np.sum(fori_loop(0, 7, lambda i, c: c * 0.5 + np.cos(c) * i, x)))
-
-    for function in functions():
-        jitted = wg.jit(function)
-        for point in (x, -x, x / 2):
-            jitted(point)
-            np.testing.assert_allclose(jitted(point), function(point), rtol=1e-11, atol=1e-13)
-
-
 def test_long_python_loops_are_rolled():
     c = 1 + R.random(16)
 
@@ -250,3 +220,38 @@ def test_very_long_programs_without_repetition_run_on_numpy(monkeypatch):
     with pytest.warns(NotCompiled, match="has 20 operations, and they do not repeat"):
         g(np.ones(3))
     np.testing.assert_allclose(g(np.ones(3)), f(np.ones(3)))
+
+
+@pytest.mark.filterwarnings("error::wengert.errors.NotCompiled")
+@pytest.mark.parametrize("place", [np.array(3), np.int64(-2)])
+def test_single_numbers_as_indices_from_outside(place):
+    """An index array of no axes was looked for among the arrays in memory."""
+    x = np.arange(20000.0)
+
+    def written(x):
+        y = x.copy()
+        y[place] = x[0] + 1.0
+        return y * x
+
+    for f in (lambda x: np.take(x, place) * x, lambda x: np.take(x * 2.0, place) + np.sin(x), written):
+        compiled = wg.jit(f)
+        for _ in range(2):
+            np.testing.assert_allclose(compiled(x), f(x), rtol=1e-13)
+
+
+def test_unit_seeds_are_gathered_through_index_arrays():
+    """The loop had not been given the index arrays; then it was made one loop with another, as if they were in order."""
+    rows, columns = np.arange(7) % 5, np.array([0, 1, 1, 0])
+    w = R.standard_normal((12, 7))
+
+    def f(x):
+        return np.tanh(w @ np.exp(x[rows][:, columns]))
+
+    def g(x):
+        return x[rows][:, columns].astype(np.complex64)
+
+    for function in (f, g):
+        jacobian = wg.jit(wg.jacobian(function))
+        x = R.standard_normal((5, 2))
+        jacobian(x)
+        np.testing.assert_allclose(jacobian(x), wg.jacobian(function)(x), rtol=1e-6, atol=1e-12)

@@ -1,9 +1,13 @@
 """Every elementwise primitive with native code, on special values of every dtype, in registers and in loops."""
 
+import warnings
+
 import numpy as np
 import pytest
 from native_fuzzing import run_native
 
+import wengert as wg
+from wengert.errors import NotCompiled
 from wengert.execute.native import scalars, vectormath
 from wengert.execute.native.build import compile_native
 from wengert.primitives.base import REGISTRY
@@ -157,3 +161,37 @@ def test_small_literal_exponents(form):
         native = compile_native(program, {0: float(exponent)}, form)
         with np.errstate(all="ignore"):
             np.testing.assert_allclose(run_native(native, [x])[1][0], np.power(x, float(exponent)), rtol=4e-16)
+
+
+def test_a_zero_cotangent_known_when_compiling_cuts_a_nan_slope():
+    """A literal zero times NaN was NaN: the row of nanmax read that of nanstd."""
+
+    def function(x):
+        y = np.concatenate([x, [np.nan]])
+        return np.stack([np.nanstd(y), np.nanmax(y)])
+
+    x = np.array([0.3, 0.9, 0.5])
+    jacobian = wg.jacobian(function)
+    compiled = wg.jit(jacobian)
+    compiled(x)
+    np.testing.assert_allclose(compiled(x), jacobian(x), rtol=1e-14)
+
+
+@pytest.mark.parametrize("dtype", ["i1", "u2", "i4", "u8"])
+def test_python_integers_beside_narrow_ones(dtype):
+    """They have the narrow dtype where they fit, and are NumPy's error where they do not."""
+    x = np.array([0, 1, 5, 100], dtype)
+
+    def f(x):
+        return (x * 3 - 1) // 2 + np.where(x > 4, x, 7) + np.clip(x, 1, 50) + (x & 6) + np.maximum(x, 2)
+
+    g = wg.jit(f)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", NotCompiled)
+        g(x)
+    with np.errstate(over="ignore"):
+        assert g(x).dtype == x.dtype and np.array_equal(g(x), f(x))
+    assert "through NumPy" not in wg.explain(g)
+    if dtype == "i1":
+        with pytest.raises(OverflowError):
+            wg.jit(lambda x: x + 1000)(x)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import gc
+import threading
 import types
 import warnings
 import weakref
@@ -22,13 +23,15 @@ from .. import tree
 from ..errors import NotCompiled, ShapeError, StructureError, user_level
 from ..execute.native import fastcall
 from ..execute.native.build import MISS, Compiled, NoLowering
+from ..execute.native.contexts import Result, argument_of, chain
 from ..execute.native.hybrid import as_plain, compile_any
 from ..execute.native.ir import kind_of
-from ..execute.native.wrapper import Result, argument_of, chain
 from ..recording import AMBIENT, Traced, current, wrap
 from ..tensor import Tensor
 from .jit_batch import is_batch_jacobian, record_batch_jacobian
-from .jit_record import CannotCompile, Path, record
+from .jit_gradient import is_gradient, record_gradient
+from .jit_outside import Outside
+from .jit_record import CannotCompile, Path, only_wide, record
 from .jit_sparse import is_sparse, record_sparse
 
 MOST_PATHS = 16
@@ -38,19 +41,20 @@ _STATIC = (
     *(types.FunctionType, types.BuiltinFunctionType, types.ModuleType, functools.partial),
     *(np.ufunc, type(np.mean), np.dtype, type, bool, str, bytes),
 )
-_WIDE = frozenset({np.dtype(np.float64), np.dtype(np.complex128), np.dtype(np.int64), np.dtype(bool)})
+# Python numbers are run-time values, of these dtypes.
+_NUMBERS: dict[type, Any] = {float: np.float64, int: np.int64, complex: np.complex128}
 
 
 class Variant:
     """What is known for one structure, shapes and dtypes of arguments."""
 
-    __slots__ = ("eager", "paths", "reason", "static_numbers")
+    __slots__ = ("changes", "eager", "paths", "reason")
 
     def __init__(self) -> None:
         self.paths: list[tuple[Path, Any]] = []
         self.eager = False
         self.reason = ""
-        self.static_numbers = False
+        self.changes = 0  # how many paths were dropped because something outside was no longer the same
 
 
 class State:
@@ -64,6 +68,7 @@ class State:
         self.owner: weakref.ref[Jit] | None = None
         self.noticed = False
         self.fronts = 0
+        self.lock = threading.Lock()  # of what is learnt; nothing of the user's runs while it is held
 
     # ------------------------------------------------------------ calling
 
@@ -89,9 +94,9 @@ class State:
 
     def _run(self, leaves: list[Any], structure: tree.Tree) -> Any:
         positions = self.by_value.get(structure, set())
-        signature, dynamic, usable = _signature(leaves, positions)
-        if not usable:
-            return self._eagerly(leaves, structure, "an argument is neither an array, a number, a function nor a name")
+        signature, dynamic, problem = _signature(leaves, positions)
+        if problem:
+            return self._eagerly(leaves, structure, problem)
         key = (structure, signature)
         variant = self.variants.get(key)
         if variant is None:
@@ -105,7 +110,7 @@ class State:
                 return result
         if variant.eager:
             return self._eagerly(leaves, structure, "")
-        with _no_collection():
+        with no_collection():
             return self._learn(variant, leaves, structure, dynamic, data)
 
     def values_of(self, args: Any, kwargs: Any) -> tuple[Variant | None, list[Any]]:
@@ -116,7 +121,7 @@ class State:
         return self.variants.get((structure, signature)), [leaves[i] for i in dynamic]
 
     def _try(self, path: Path, compiled: Any, data: Sequence[Any]) -> Any:
-        if any(tensor._data is not seen for tensor, seen in path.tensors):
+        if any(tensor._data is not seen for tensor, seen in path.tensors) or path.outside.changed():
             return MISS
         extra = [np.asarray(variable._data) for variable in path.variables]
         found = compiled.direct(*data, *extra)
@@ -143,10 +148,15 @@ class State:
         self, variant: Variant, leaves: list[Any], structure: tree.Tree, dynamic: list[int], data: list[Any]
     ) -> Any:
         """Record the path of these arguments, compile it, and return the recorded run's result."""
+        outdated = self._drop_outdated(variant)
+        if variant.changes > MOST_PATHS:
+            variant.eager = True
+            variant.reason = f"{outdated!r}, which it reads from outside, changes from call to call; pass it as an argument"
+            return self._eagerly(leaves, structure, variant.reason)
         if len(variant.paths) >= MOST_PATHS:
             variant.eager, variant.reason = True, f"it took more than {MOST_PATHS} paths through its branches"
             return self._eagerly(leaves, structure, variant.reason)
-        numbers = [i for i in dynamic if type(leaves[i]) in (int, float)]
+        numbers = [i for i in dynamic if type(leaves[i]) in _NUMBERS]
 
         def rebuild(tensors: list[Any]) -> tuple[Any, Any]:
             filled = list(leaves)
@@ -154,37 +164,66 @@ class State:
                 filled[i] = tensor
             return tree.unflatten(structure, filled)
 
-        strong = [_strong(value) for value in data]
+        inputs = [strong(value) for value in data]
         try:
-            path = _recorder_for(self.function)(self.function, rebuild, strong)
+            path = _recorder_for(self.function)(self.function, rebuild, inputs)
         except CannotCompile as problem:
             variant.eager, variant.reason = True, str(problem)
             return self._eagerly(leaves, structure, str(problem))
-        except Exception:
+        except Exception as problem:
+            path, said = None, f"{type(problem).__name__}: {problem}".splitlines()[0]
+        if path is None:
             if numbers and self._fix(structure, numbers):
                 return self._run(leaves, structure)
-            raise
+            result = self._eagerly(leaves, structure, "")  # what fails here too is an error of the function's own
+            variant.eager, variant.reason = True, f"with tensors for its arguments it raises {said}"
+            self._notice(variant.reason)
+            return result
         # Python numbers that were used as indices, or that met narrower dtypes, have to be part of the key.
         fixed = {dynamic[k] for k in path.reads_numbers if dynamic[k] in numbers}
-        if numbers and not _only_wide(path):
+        if numbers and not only_wide(path.program):
             fixed |= set(numbers)
         if fixed and self._fix(structure, fixed):
             return self._run(leaves, structure)
-        compiled = None
+        path.outside = Outside(self.function, path.program.captures)
+        with self.lock:
+            for known, _ in variant.paths:
+                known.outside.accept()
+            if not self._is_known(variant, data):
+                self._compile(variant, path, data)
+                if variant.paths and variant.paths[0][0] is path and len(dynamic) == len(leaves):
+                    self._install(path, variant.paths[0][1], structure)
+        if path.value is not MISS:
+            return path.value
+        result = self._try(*variant.paths[0], data) if variant.paths else MISS
+        return self._eagerly(leaves, structure, "") if result is MISS else result
+
+    def _is_known(self, variant: Variant, data: Sequence[Any]) -> bool:
+        """Whether another thread has recorded this path meanwhile."""
+        return any(self._try(path, compiled, data) is not MISS for path, compiled in variant.paths)
+
+    def _compile(self, variant: Variant, path: Path, data: Sequence[Any]) -> None:
         try:
-            compiled = _compile(path, data, self.name)
+            variant.paths.insert(0, (path, compile_path(path, data, self.name)))
+            return
         except NoLowering as problem:
             variant.reason = f"nothing in it has native code ({problem})"
         except Exception as problem:  # a fault of the compiler must not stop the computation
             variant.reason = f"compilation failed ({type(problem).__name__}: {problem})"
-        if compiled is None:
-            variant.eager = True
-            self._notice(variant.reason)
-            return path.value
-        variant.paths.insert(0, (path, compiled))
-        if len(dynamic) == len(leaves):
-            self._install(path, compiled, structure)
-        return path.value
+        variant.eager = True
+        self._notice(variant.reason)
+
+    def _drop_outdated(self, variant: Variant) -> str:
+        """Drop the paths that hold for what was outside before; return the name of what has changed."""
+        name = ""
+        with self.lock:
+            for entry in list(variant.paths):
+                changed = entry[0].outside.changed()
+                if changed:
+                    name = changed
+                    variant.paths.remove(entry)
+                    variant.changes += 1
+        return name
 
     def _fix(self, structure: tree.Tree, positions: Any) -> bool:
         known = self.by_value.setdefault(structure, set())
@@ -200,6 +239,7 @@ class State:
             isinstance(compiled, Compiled)
             and not path.variables
             and not path.tensors
+            and path.outside.watches is not None
             and not named.keys
             and all(child.is_leaf for child in positional.children)
             and _shape_of_result(path) is not None
@@ -208,7 +248,7 @@ class State:
         )
         if not simple or owner is None:
             return
-        context = compiled.context(self.call)
+        context = compiled.context(self.call, watching=True)
         if owner._context is not None:
             chain(context, owner._context)
         owner._context = context
@@ -217,7 +257,7 @@ class State:
 
 
 @contextlib.contextmanager
-def _no_collection() -> Iterator[None]:
+def no_collection() -> Iterator[None]:
     """Hold the search for cycles: a long recording is millions of objects, all alive, and it would walk them all often."""
     if not gc.isenabled():
         yield
@@ -232,6 +272,8 @@ def _no_collection() -> Iterator[None]:
 def _recorder_for(function: Any) -> Any:
     if is_sparse(function):
         return record_sparse
+    if is_gradient(function):
+        return record_gradient
     return record_batch_jacobian if is_batch_jacobian(function) else record
 
 
@@ -240,8 +282,8 @@ def _recording() -> bool:
     return recorder is not None and recorder is not AMBIENT and bool(recorder.sessions)
 
 
-def _signature(leaves: Sequence[Any], by_value: set[int]) -> tuple[Any, list[int], bool]:
-    """Return the key of the leaves, the positions that are run-time values, and whether all can be compiled for."""
+def _signature(leaves: Sequence[Any], by_value: set[int]) -> tuple[Any, list[int], str]:
+    """Return the key of the leaves, the positions that are run-time values, and what cannot be compiled for."""
     parts: list[Any] = []
     dynamic: list[int] = []
     for i, leaf in enumerate(leaves):
@@ -249,41 +291,39 @@ def _signature(leaves: Sequence[Any], by_value: set[int]) -> tuple[Any, list[int
         if isinstance(leaf, np.ndarray):
             dtype = leaf.dtype.newbyteorder("=")
             if kind is not np.ndarray or kind_of(dtype) is None:
-                return None, [], False
+                return None, [], f"an argument is a {kind.__name__} of {dtype}, which has no native code"
             parts.append((leaf.shape, dtype))
             dynamic.append(i)
-        elif (kind is float or kind is int) and i not in by_value and _fits(leaf):
+        elif kind in _NUMBERS and i not in by_value and fits(leaf):
             parts.append(kind)
             dynamic.append(i)
         elif isinstance(leaf, np.generic):
             if kind_of(leaf.dtype) is None:
-                return None, [], False
+                return None, [], f"an argument is a {leaf.dtype}, which has no native code"
             parts.append((kind, leaf.dtype))
             dynamic.append(i)
-        elif kind in (int, float, complex) or isinstance(leaf, _STATIC):
-            parts.append((kind, leaf if leaf == leaf else "nan"))
+        elif kind in _NUMBERS:
+            parts.append((kind, repr(leaf)))  # 0.0 is not -0.0, and NaN is NaN
+        elif isinstance(leaf, _STATIC):
+            parts.append((kind, leaf))
         else:
-            return None, [], False
-    return tuple(parts), dynamic, True
+            return None, [], f"an argument is a {kind.__name__}: neither an array, a number, a function nor a name"
+    return tuple(parts), dynamic, ""
 
 
-def _fits(number: Any) -> bool:
-    return type(number) is float or -(1 << 63) <= number < (1 << 63)
+def fits(number: Any) -> bool:
+    """Whether native code can take a Python number."""
+    return type(number) is not int or -(1 << 63) <= number < (1 << 63)
 
 
 def _plain(value: Any) -> Any:
     return as_plain(value) if isinstance(value, np.ndarray) else value
 
 
-def _strong(value: Any) -> Any:
-    return np.float64(value) if type(value) is float else np.int64(value) if type(value) is int else value
-
-
-def _only_wide(path: Path) -> bool:
-    program = path.program
-    slots = [*program.inputs, *(step.slot for step in program.steps)]
-    slots += [program.slot(len(program.inputs) + i) for i in range(len(program.captures))]
-    return all(isinstance(slot.dtype, type | tuple) or slot.dtype in _WIDE for slot in slots)
+def strong(value: Any) -> Any:
+    """Return a Python number as a NumPy scalar; anything else as it is."""
+    dtype = _NUMBERS.get(type(value))
+    return value if dtype is None else dtype(value)
 
 
 def _shape_of_result(path: Path) -> str | None:
@@ -298,7 +338,7 @@ def _shape_of_result(path: Path) -> str | None:
     return None
 
 
-def _compile(path: Path, data: Sequence[Any], name: str) -> Any:
+def compile_path(path: Path, data: Sequence[Any], name: str) -> Any:
     """Compile a path for arguments like these."""
     arguments = []
     for value in [*data, *(np.asarray(v._data) for v in path.variables)]:
@@ -313,7 +353,8 @@ def _compile(path: Path, data: Sequence[Any], name: str) -> Any:
         for k, (expected, dtype) in enumerate(zip(path.guards, path.guard_dtypes, strict=True))
     ]
     structure = _shape_of_result(path) or "tuple"
-    return compile_any(path.program, arguments, results, structure, name)
+    watches = path.outside.watches or () if path.outside is not None else ()
+    return compile_any(path.program, arguments, results, structure, name, watches)
 
 
 def _rebuild(path: Path, found: Any) -> Any:
@@ -397,11 +438,11 @@ def jit(function: Callable[..., Any]) -> Any:
     Cost: the first call of a kind records (one evaluation in Python) and compiles (milliseconds, or nothing if the code
     is in the cache on disk). Later calls cost what the machine code costs: about 0.1 us for tiny functions.
 
-    Arrays that the function reads from outside are read again in each call; Python numbers and other objects from
-    outside have the value they had in the recorded run. Python's own effects (printing, appending to lists, drawing
-    random numbers) happen in recorded runs only. Arguments that are not arrays or numbers (functions, strings, True,
-    None) are part of the key. Up to 16 paths and 64 kinds of arguments are kept; what goes beyond runs uncompiled,
-    and says so once.
+    What the function reads from outside (arrays, numbers, attributes, what is in lists and dicts) is read or compared
+    again in each call, so results are never out of date. Python's own effects (printing, appending to lists, drawing
+    random numbers) happen in recorded runs only, and arguments are never written to. Arguments that are not arrays or
+    numbers (functions, strings, True, None) are part of the key. Up to 16 paths and 64 kinds of arguments are kept; a
+    function that takes more paths, or that cannot be compiled, runs uncompiled and says so once.
 
     Examples
     --------

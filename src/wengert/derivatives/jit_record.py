@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from .. import tree
+from ..keeping import Copier, Rereader
 from ..program import Program, Slot, Step, freeze
 from ..recording import Line, Traced, close_window, is_tracked, leaf, open_window, wrap
 from ..tensor import Tensor
@@ -76,10 +77,12 @@ class Path:
         The result of the recorded run.
     finish : callable or None
         Makes the result from the Program's only output.
+    outside : Outside or None
+        What else the function read; `jit` fills it in.
     """
 
     __slots__ = (
-        "finish", "guard_dtypes", "guards", "output_tree", "outputs", "program", "reads_numbers", "tensors", "value",
+        "finish", "guard_dtypes", "guards", "output_tree", "outputs", "outside", "program", "reads_numbers", "tensors", "value",
         "variables",
     )  # fmt: skip
 
@@ -93,13 +96,18 @@ class Path:
     reads_numbers: set[int]
     guard_dtypes: list[Any]
     finish: Any
+    outside: Any
 
     def __init__(self) -> None:
         self.finish = None
+        self.outside = None
 
 
 def record(
-    function: Callable[..., Any], rebuild: Callable[[list[Any]], tuple[Any, Any]], leaves: Sequence[Any]
+    function: Callable[..., Any],
+    rebuild: Callable[[list[Any]], tuple[Any, Any]],
+    leaves: Sequence[Any],
+    rereads: bool = True,
 ) -> Path:
     """Run a function on its dynamic leaves and return the path it took.
 
@@ -110,6 +118,8 @@ def record(
         Makes (args, kwargs) from the leaves.
     leaves : sequence
         Arrays and NumPy scalars.
+    rereads : bool
+        Whether plain arrays that the function meets are to be read again in each call. If not, they are constants.
 
     Raises
     ------
@@ -120,6 +130,7 @@ def record(
     recorder, sessions = open_window()
     recorder.record_all = True
     recorder.guards, recorder.foreign = [], []
+    keeper = recorder.keeper = Rereader() if rereads else Copier()
     reader = _Reader(sessions[-1])
     recorder.readers.append(reader)
     recorder.stamp += 1
@@ -130,13 +141,15 @@ def record(
         found, path.output_tree = tree.flatten(result)
         live = [isinstance(out, Traced) and out._data is not None and is_tracked(out) for out in found]
         looked = _guards(recorder.guards, lines, path)
+        if isinstance(keeper, Rereader) and keeper.written():
+            raise CannotCompile("it writes to a plain array after using it; one made with np.zeros_like(x) is no plain one")
     finally:
         foreign = recorder.foreign or []
         recorder.guards = recorder.foreign = None
         recorder.record_all = False
         close_window(recorder, sessions)
     data = [out._data if isinstance(out, Traced) else out for out in found]
-    path.value = tree.unflatten(path.output_tree, [_own(value, leaves) for value in data])
+    path.value = tree.unflatten(path.output_tree, _fresh(data, live, leaves))
     path.variables = list(reader.lines.values())
     path.tensors = [(tensor, tensor._data) for tensor in {id(t): t for t in foreign}.values()]
     sources = [*lines, *reader.lines]
@@ -155,13 +168,17 @@ def record(
     return path
 
 
-def _own(value: Any, leaves: Sequence[Any]) -> Any:
-    """Return a result that shares no memory with an argument."""
-    if isinstance(value, np.ndarray) and any(
-        isinstance(x, np.ndarray) and np.may_share_memory(value, x) for x in leaves
-    ):
-        return value.copy()
-    return value
+def _fresh(values: Sequence[Any], live: Sequence[bool], leaves: Sequence[Any]) -> list[Any]:
+    """Return results that share memory with nothing, as those of later calls do."""
+    taken = {id(x) for x in leaves}
+    fresh = []
+    for value, is_live in zip(values, live, strict=True):
+        if isinstance(value, np.ndarray):
+            if not is_live or value.base is not None or not value.flags.owndata or id(value) in taken:
+                value = value.copy()
+            taken.add(id(value))
+        fresh.append(value)
+    return fresh
 
 
 def _guards(looks: Sequence[tuple[Traced, str]], inputs: Sequence[Line], path: Path) -> list[Tensor]:
@@ -199,38 +216,49 @@ def _close(sources: Sequence[Line], outputs: Sequence[Any]) -> Program:
     captures: list[Any] = []
     places: dict[int, int] = {}
 
-    def capture(value: Any) -> tuple[str, int]:
+    def capture(value: Any) -> None:
         if id(value) not in places:
-            places[id(value)] = len(captures)
+            places[id(value)] = len(sources) + len(captures)
             captures.append(value)
-        return ("capture", places[id(value)])
 
-    wired = []
+    for line in order:
+        if None in line.inputs:
+            for parent, value in zip(line.inputs, line.values, strict=True):
+                if parent is None:
+                    capture(value)
+    for out in outputs:
+        if not isinstance(out, Line):
+            capture(out)
+    first = len(sources) + len(captures)
+    numbers = dict(zip((*sources, *order), (*range(len(sources)), *range(first, first + len(order))), strict=True))
+    slots: dict[Any, Slot] = {}  # a long recording has few
+    steps = []
     for line in order:
         args = [
-            parent if parent is not None else capture(value)
+            numbers[parent] if parent is not None else places[id(value)]
             for parent, value in zip(line.inputs, line.values, strict=True)
         ]
-        wired.append((line, args))
-    returned = [out if isinstance(out, Line) else capture(out) for out in outputs]
-    first = len(sources) + len(captures)
-    numbers = {line: i for i, line in enumerate(sources)}
-    numbers.update({line: first + i for i, (line, _) in enumerate(wired)})
-
-    def number(ref: Any) -> int:
-        return len(sources) + ref[1] if type(ref) is tuple else numbers[ref]
-
-    steps = []
-    for line, args in wired:
-        params = tuple((k, freeze(v)) for k, v in line.params.items())
-        steps.append(Step(line.primitive, tuple(map(number, args)), params, Slot(line.shape, line.dtype)))
+        params = tuple([(k, freeze(v)) for k, v in line.params.items()]) if line.params else ()
+        kind = (line.shape, line.dtype)
+        slot = slots.get(kind)
+        if slot is None:
+            slot = slots[kind] = Slot(*kind)
+        steps.append(Step(line.primitive, tuple(args), params, slot))
+    returned = [numbers[out] if isinstance(out, Line) else places[id(out)] for out in outputs]
     for value in captures:
         if not isinstance(value, np.ndarray | np.generic | bool | int | float | complex):
             raise CannotCompile(f"an operation has a {type(value).__name__} as an operand")
     try:
-        return Program(
-            [Slot(line.shape, line.dtype) for line in sources], captures, steps, [number(r) for r in returned]
-        )
+        return Program([Slot(line.shape, line.dtype) for line in sources], captures, steps, returned)
     except TypeError as problem:
         raise CannotCompile(str(problem)) from None
 
+
+_WIDE = frozenset({np.dtype(np.float64), np.dtype(np.complex128), np.dtype(np.int64), np.dtype(bool)})
+
+
+def only_wide(program: Program) -> bool:
+    """Whether no value of a Program has a dtype that a Python number, as an array, would widen."""
+    slots = [*program.inputs, *(step.slot for step in program.steps)]
+    slots += [program.slot(len(program.inputs) + i) for i in range(len(program.captures))]
+    return all(isinstance(slot.dtype, type | tuple) or slot.dtype in _WIDE for slot in slots)

@@ -81,24 +81,20 @@ def _scale(code: Code, out: Kind, a: Value, b: Value) -> Value:
         re = code.compare("oeq", p, x.re, zero)
         return code.both(re, code.compare("oeq", p, x.im, zero)) if x.im else re
 
-    none = [is_zero(x) for x in (a, b) if number_in(x.re) is None or x.im]
-    if not none:  # both are literals
-        return product
-    nan = code.is_nan(p, product.re)
+    numbers = [None if x.im else number_in(x.re) for x in (a, b)]
+    if any(x is not None and np.isfinite(x) and x != 0 for x in numbers):
+        return product  # no zero turns that literal into NaN
+    cut = code.is_nan(p, product.re)
     if product.im:
-        nan = code.either(nan, code.is_nan(p, product.im))
-    if len(none) == 1 and _is_finite_literal(a, b):
-        return product
-    cut = code.both(nan, none[0] if len(none) == 1 else code.either(*none))
+        cut = code.either(cut, code.is_nan(p, product.im))
+    if 0 not in numbers:
+        if None not in numbers:
+            return product
+        none = [is_zero(x) for x, number in zip((a, b), numbers, strict=True) if number is None]
+        cut = code.both(cut, none[0] if len(none) == 1 else code.either(*none))
     return Value(
         kind, code.select(cut, p, zero, product.re), code.select(cut, p, zero, product.im) if product.im else ""
     )
-
-
-def _is_finite_literal(a: Value, b: Value) -> bool:
-    """Whether one factor is a literal that no zero turns into NaN."""
-    numbers = [number_in(x.re) for x in (a, b)]
-    return any(x is not None and np.isfinite(x) and x != 0 for x in numbers)
 
 
 @lowers("negative")

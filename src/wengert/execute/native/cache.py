@@ -1,6 +1,6 @@
 """Object files on disk, so that a second process starts warm.
 
-An entry is named by a hash of everything it depends on and begins with a checksum of its content; one that does not
+An entry is named by a hash of everything it depends on and begins with a checksum of its name and content; one that does not
 match is compiled again. Files are machine code and nothing else: nothing is ever unpickled. The folder is the
 user's own (mode 0700); one that others may write to is not used. `WENGERT_CACHE=off` turns the cache off,
 `WENGERT_CACHE=/some/folder` moves it.
@@ -16,7 +16,7 @@ import tempfile
 from functools import lru_cache
 from pathlib import Path
 
-FORMAT = b"wengert-object-1\n"
+FORMAT = b"wengert-object-2\n"
 # When the folder holds more than this, the entries used longest ago are removed.
 LIMIT_BYTES = 256 << 20
 _DIGEST = 32
@@ -64,12 +64,17 @@ def _trim(path: Path) -> None:
         total -= state.st_size
 
 
-def key(identity: str, level: int, text: str) -> str:
-    """Return the name of an entry: a hash of library version, compiler, processor and program text."""
+def key(identity: str, loops: bool, text: str) -> str:
+    """Return the name of an entry: a hash of library version, compiler, processor, way of compiling and text."""
     from ... import __version__
 
-    parts = "\0".join((__version__, identity, str(level), text))
+    parts = "\0".join((FORMAT.decode(), __version__, identity, str(loops), text))
     return hashlib.blake2b(parts.encode(), digest_size=_DIGEST).hexdigest()
+
+
+def _checksum(name: str, code: bytes) -> bytes:
+    """Return the checksum of an entry; that of another entry under this name is another one."""
+    return hashlib.blake2b(name.encode() + code, digest_size=_DIGEST).digest()
 
 
 def load(name: str) -> bytes | None:
@@ -83,7 +88,7 @@ def load(name: str) -> bytes | None:
     except OSError:
         return None
     head, code = content[: len(FORMAT) + _DIGEST], content[len(FORMAT) + _DIGEST :]
-    if head != FORMAT + hashlib.blake2b(code, digest_size=_DIGEST).digest():
+    if head != FORMAT + _checksum(name, code):
         return None
     with contextlib.suppress(OSError):
         os.utime(file)
@@ -95,7 +100,7 @@ def store(name: str, code: bytes) -> None:
     path = folder()
     if path is None:
         return
-    content = FORMAT + hashlib.blake2b(code, digest_size=_DIGEST).digest() + code
+    content = FORMAT + _checksum(name, code) + code
     try:
         handle, temporary = tempfile.mkstemp(dir=path)
         try:

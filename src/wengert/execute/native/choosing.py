@@ -64,10 +64,10 @@ def _clip(code: Code, out: Kind, x: Value, low: Value, high: Value) -> Value:
     if kind.code != "f":
         return LOWER["minimum"](code, out, LOWER["maximum"](code, out, x, low), high)
     raised = code.select(
-        code.either(code.is_nan(kind, x.re), code.compare("ogt", kind, x.re, low.re)), kind, x.re, low.re
+        code.either(code.is_nan(kind, x.re), code.compare("oge", kind, x.re, low.re)), kind, x.re, low.re
     )
     cut = code.select(
-        code.either(code.is_nan(kind, raised), code.compare("olt", kind, raised, high.re)), kind, raised, high.re
+        code.either(code.is_nan(kind, raised), code.compare("ole", kind, raised, high.re)), kind, raised, high.re
     )
     return Value(kind, cut)
 

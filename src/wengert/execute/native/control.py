@@ -137,15 +137,22 @@ def _states(plan: Any, item: Any, body: Program, args: Any) -> list[tuple[int, i
     for source, slot in zip(args, body.inputs, strict=False):
         kind = kind_of(slot.dtype)
         assert kind is not None
-        first, second = plan.new(slot.shape, kind), plan.new(slot.shape, kind)
-        root = Root(first, kind, slot.shape, pulls(source), place_in(plan.layouts[first]))
-        level, reads = plan.reads_of([(source, True)], slot.shape)
-        plan.add(root, level, reads)
+        first, _, _ = _copy(plan, source, kind)
+        second = plan.new(slot.shape, kind)
         states.append((first, second))
         item.reads.add(first)
         item.writes.add(second)
         item.level = max(item.level, plan.level[first] + 1)
     return states
+
+
+def _copy(plan: Any, value: int, kind: Kind) -> tuple[int, int, tuple[int, ...]]:
+    """Schedule a copy of a value, in another dtype if need be, and return where it lies."""
+    shape = plan.program.slot(value).shape
+    number = plan.new(shape, kind)
+    level, reads = plan.reads_of([(value, True)], shape)
+    plan.add(Root(number, kind, shape, pulls(value), place_in(plan.layouts[number])), level, reads)
+    return number, 0, strides_of(shape)
 
 
 def _resolve_all(
@@ -155,13 +162,14 @@ def _resolve_all(
     found = []
     for i, a in zip(places, args[len(args) - len(places) :], strict=True):
         kind = kind_of(body.inputs[i].dtype)
+        assert kind is not None
         resolved = plan.resolve(a) if plan.kinds[a] == kind else None
         if resolved is not None and i in rows and not _contiguous(resolved[2][1:], body.inputs[i].shape):
             resolved = None
         if resolved is None:
-            if plan.kinds[a] != kind or a in plan.forced:
-                raise straight.NoLowering("an argument of control flow of another dtype")
-            raise MustStore(a)
+            if plan.kinds[a] == kind and a not in plan.constants and a not in plan.forced:
+                raise MustStore(a)
+            resolved = _copy(plan, a, kind)
         found.append(resolved)
         item.reads.add(resolved[0])
         item.level = max(item.level, plan.level.get(resolved[0], -1) + 1)

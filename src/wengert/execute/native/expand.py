@@ -9,14 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from ...primitives.base import dtype_of, find, shape_of
+from ...primitives.base import find
 from ...primitives.reduction import expand as widen
 from ...primitives.reduction import max_, sum_
-from ...primitives.structural import pick
 from ...program import Program, Slot, Step, trace
-from ..control import reversed_for
-from ..loops import inexact_places, scan
-from . import scalars, vectormath
+from . import scalars, scan_pull, vectormath
 
 
 def _weights(x: Any, axis: tuple[int, ...]) -> tuple[Any, Any]:
@@ -75,67 +72,7 @@ def _call(*args: Any, program: Program) -> list[Any]:
     return list(program(*args))
 
 
-def _scan_pull(
-    *args: Any,
-    body: Program,
-    carry: int,
-    xs: int,
-    length: int,
-    reverse: bool,
-    keep: int,
-    which: tuple[int, ...],
-) -> list[Any] | None:
-    """The pullback of a scan as two scans: one that keeps all states, and one that goes back."""
-    if keep:  # fewer states at once: that is for the line's own code
-        return None
-    count = len(body.inputs)
-    values, seeds = args[:count], args[count:]
-    moving = inexact_places(body.inputs[:carry])
-    others = [i for i in which if i >= carry]
-    consts = [i for i in others if i >= carry + xs]
-    rows = [i for i in others if i < carry + xs]
-    forward = Program(body.inputs, (), body.steps, [*body.outputs[:carry], *range(carry)])
-    settings = {"body": forward, "carry": carry, "xs": xs, "length": length, "reverse": reverse, "keep": 0}
-    found = scan(*values, **settings)
-    states = [pick(found, position=carry + i) for i in range(carry)]
-    back = reversed_for(body, (*moving, *others))
-    state_seeds, row_seeds = seeds[: len(moving)], seeds[len(moving) :]
-    n_state = len(moving) + len(consts)
-
-    def step(*given: Any) -> list[Any]:
-        cotangents, sums = given[: len(moving)], given[len(moving) : n_state]
-        state = given[n_state : n_state + carry]
-        mine = given[n_state + carry : n_state + carry + xs]
-        theirs = given[n_state + carry + xs : n_state + carry + xs + len(row_seeds)]
-        fixed = given[n_state + carry + xs + len(row_seeds) :]
-        pulled = back(*state, *mine, *fixed, *cotangents, *theirs)
-        by_argument = dict(zip(others, pulled[len(moving) :], strict=True))
-        added = [total + by_argument[i] for total, i in zip(sums, consts, strict=True)]
-        return [*pulled[: len(moving)], *added, *(by_argument[i] for i in rows)]
-
-    zeros = [np.zeros(body.inputs[i].shape, body.inputs[i].dtype) for i in consts]
-    arguments = [*state_seeds, *zeros, *states, *values[carry : carry + xs], *row_seeds, *values[carry + xs :]]
-    slots = [Slot.of(a) for a in [*state_seeds, *zeros]]
-    slots += [
-        Slot(tuple(shape_of(a))[1:], dtype_of(a)) for a in arguments[n_state : n_state + carry + xs + len(row_seeds)]
-    ]
-    slots += [Slot.of(a) for a in values[carry + xs :]]
-    backward, extra = trace(step, slots).closed()
-    result = scan(
-        *arguments,
-        *extra,
-        body=backward,
-        carry=n_state,
-        xs=carry + xs + len(row_seeds),
-        length=length,
-        reverse=not reverse,
-        keep=0,
-    )
-    place = {i: k for k, i in enumerate([*moving, *consts, *rows])}
-    return [pick(result, position=place[i]) for i in which]
-
-
-SEVERAL: dict[str, Callable[..., Any]] = {"call": _call, "scan_pull": _scan_pull}
+SEVERAL: dict[str, Callable[..., Any]] = {"call": _call, "scan_pull": scan_pull.expansion}
 """Primitives with several results that are formulas of others."""
 
 

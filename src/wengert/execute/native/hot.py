@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 FEWEST = 4  # runs before anything is compiled
 # What compilation is expected to cost, in seconds: importing the compiler once, then per Program and per line.
-IMPORT, PROGRAM, LINE = 0.06, 0.015, 0.0008
+IMPORT, PROGRAM, LINE = 0.06, 0.015, 0.0006
 LONGEST = 4000  # lines
 CAPACITY = 128
 TRIALS = 5
@@ -33,6 +33,16 @@ _state = {"loaded": False}
 def enabled() -> bool:
     """Whether Programs may be compiled without being asked."""
     return os.environ.get("WENGERT_NATIVE", "").lower() not in ("off", "0", "no")
+
+
+def import_cost() -> float:
+    """Return what importing the compiler is expected to cost, in seconds: nothing the second time."""
+    return 0.0 if _state["loaded"] else IMPORT
+
+
+def loaded() -> None:
+    """Note that the compiler is imported."""
+    _state["loaded"] = True
 
 
 class Runner:
@@ -64,8 +74,7 @@ class Runner:
         self._best_numpy = min(self._best_numpy, seconds)
         if self.closed or self.runs < FEWEST:
             return
-        cost = PROGRAM + LINE * len(program.steps) + (0 if _state["loaded"] else IMPORT)
-        if self.spent < cost:
+        if self.spent < PROGRAM + LINE * len(program.steps) + import_cost():
             return
         self.closed = True
         if len(program.steps) <= LONGEST:
@@ -73,10 +82,14 @@ class Runner:
 
     def _compile(self, program: Program, values: Sequence[Any]) -> None:
         try:
-            self.builtin = _compiled(program, values)
+            self.builtin = self.build(program, values)
         except Exception as problem:  # a compiler that fails must not stop the computation
             _warn(problem)
         self._forms = tuple(type(value) is np.ndarray for value in values)
+
+    def build(self, program: Program, values: Sequence[Any]) -> Any:
+        """Return the builtin for a Program and arguments like these, or None if there is none."""
+        return _compiled(program, values)
 
     def call(self, values: Sequence[Any]) -> Any:
         """Run the machine code; return None if it does not take these values."""
@@ -113,11 +126,11 @@ class Runner:
 def _compiled(program: Program, values: Sequence[Any]) -> Any:
     """Return the builtin for a Program and arguments like these, from memory if its structure is known."""
     from .build import Compiled, NoLowering
+    from .contexts import Result, argument_of
     from .hybrid import as_plain, constants
     from .prepare import prepare
-    from .wrapper import Result, argument_of
 
-    _state["loaded"] = True
+    loaded()
     arguments = []
     for value in values:
         argument = argument_of(as_plain(value) if isinstance(value, np.ndarray) else value)

@@ -12,11 +12,11 @@ import numpy as np
 
 from ...program import Program, Slot, Step
 from .build import MISS, PINNED_BYTES, Compiled, NoLowering
+from .contexts import Argument, Result, Watch
 from .ir import kind_of
 from .prepare import prepare
 from .rolling import roll
 from .schedule import supported
-from .wrapper import Argument, Result
 
 # A run of fewer native steps than this is not worth a call of its own.
 SHORTEST = 2
@@ -25,9 +25,14 @@ LONGEST = 8000
 
 
 def compile_any(
-    program: Program, arguments: Sequence[Argument], results: Sequence[Result], structure: str, name: str
+    program: Program,
+    arguments: Sequence[Argument],
+    results: Sequence[Result],
+    structure: str,
+    name: str,
+    watches: Sequence[Watch] = (),
 ) -> Compiled | Hybrid:
-    """Compile a Program as far as it goes.
+    """Compile a Program as far as it goes. `watches` are what the code can be told to check before it runs.
 
     Raises
     ------
@@ -41,7 +46,7 @@ def compile_any(
     if len(program.steps) > LONGEST:
         raise NoLowering(f"it has {len(program.steps)} operations, and they do not repeat")
     try:
-        return Compiled(program, arguments, results, structure, baked=constants(program), name=name)
+        return Compiled(program, arguments, results, structure, baked=constants(program), name=name, watches=watches)
     except NoLowering as problem:
         return Hybrid(program, results, structure, name, str(problem))
 
@@ -203,7 +208,8 @@ class Hybrid:
                         values[v] = result
                 for v in self._last.get(position, ()):
                     values.pop(v, None)
-        final = []
+        final: list[Any] = []
+        taken = {id(value) for value in (*args, *self.program.captures)}
         for v, result in zip(self.program.outputs, self.results, strict=True):
             value = np.asarray(values[v])
             if result.form == "guard":
@@ -211,8 +217,9 @@ class Hybrid:
                     return MISS
             elif result.form == "generic":
                 final.append(value[()])
-            else:
-                final.append(np.array(value) if v < len(self.program.inputs) + len(self.program.captures) else value)
+            else:  # results share memory with nothing
+                final.append(np.array(value) if id(value) in taken or value.base is not None else value)
+                taken.add(id(value))
         return final[0] if self.structure == "one" else tuple(final) if self.structure == "tuple" else final
 
 

@@ -64,6 +64,8 @@ def kind_of(dtype: Any) -> Kind | None:
     """Return the kind of a dtype or weak Python type, or None where there is no native code for it."""
     if isinstance(dtype, type) and dtype in _WEAK:
         return _WEAK[dtype]
+    if isinstance(dtype, tuple):  # of a line with several results
+        return None
     dtype = np.dtype(dtype)
     if not dtype.isnative:
         return None

@@ -68,6 +68,8 @@ def _indexed(plan: Any, v: int, step: Step, *, add: bool) -> None:
     )
     level, reads = plan.reads_of([(block, False), *((a, False) for a in arrays)], shape)
     for a in arrays:
+        if a in plan.constants:
+            continue
         if a not in plan.layouts:
             raise MustStore(a)
         level = max(level, plan.level.get(a, -1) + 1)

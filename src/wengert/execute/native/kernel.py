@@ -65,7 +65,8 @@ class Kernel:
             work = sum(scalars.cost_of(node.data[0]) for node in nodes if node.op == "step")
             memory = sum(node.kind.itemsize for node in nodes if node.op == "load" and node.data[1].terms)
             memory += sum(root.kind.itemsize for root, _, _ in box.entries if root.reduction is None)
-            total += steps * (work / 25 + memory / 20)
+            # A plain copy runs as fast as memory does, which more threads do not make faster.
+            total += steps * (work / 25 + memory / (20 if work else 80))
         return total
 
     def needs_start(self, roots: Sequence[Root]) -> set[int]:
@@ -99,7 +100,8 @@ class Kernel:
             for node in nodes_of([node for _, node, _ in box.entries]):
                 if node.op == "load":
                     used.setdefault(node.data[0])
-                    note(node.data[1])
+                for index in node.indices():
+                    note(index)
         return list(used)
 
     def write(self, attributes: str, kinds: dict[int, Kind], started: set[int], *, in_loop: bool = False) -> None:

@@ -135,11 +135,8 @@ class Plan:
         stores = [offset for _, _, offset in box.entries]
         ordered = any(root.ordered for root, _, _ in box.entries)
         every: list[Index] = []
-        for index in (*loads, *stores):
+        for index in (*stores, *(index for node in nodes for index in node.indices())):
             every.extend(_with_loads(index))
-        for node in nodes:
-            if node.op == "same":
-                every.extend(node.data)
         self.merged: set[int] = set()
         self._merge(extents, every, box.reduced, ordered)
         self.extents = extents

@@ -7,11 +7,17 @@ functions of column-major matrices, so a row-major product is asked for transpos
 from __future__ import annotations
 
 import ctypes
+import importlib
+import importlib.machinery
+import importlib.util
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
+from typing import Any
 
-from ...primitives.contraction import _route
+from ...primitives.contraction import route
 from .ir import Code, Kind
 
 # Products with fewer multiplications than this, or a shorter inner axis, are loops of our own.
@@ -20,13 +26,38 @@ SHORT = 5
 _LETTER = {("f", 32): "s", ("f", 64): "d", ("c", 32): "c", ("c", 64): "z"}
 
 
+_PUBLISHER = "scipy.linalg.cython_blas"
+
+
+@lru_cache(maxsize=1)
+def _capsules() -> dict[str, Any]:
+    """Return the capsules of SciPy's BLAS functions by name.
+
+    The one extension module that publishes them is loaded without its package, whose other modules take ten times
+    as long. A later import of the package finds the same module.
+    """
+    if _PUBLISHER not in sys.modules:
+        import scipy  # sets up where the libraries of its extensions are looked for
+
+        folder = Path(scipy.__file__).parent / "linalg"
+        for suffix in importlib.machinery.EXTENSION_SUFFIXES:
+            path = folder / f"cython_blas{suffix}"
+            if path.exists():
+                loader = importlib.machinery.ExtensionFileLoader(_PUBLISHER, str(path))
+                spec = importlib.util.spec_from_loader(_PUBLISHER, loader)
+                assert spec is not None
+                module = importlib.util.module_from_spec(spec)
+                loader.exec_module(module)
+                sys.modules.pop(_PUBLISHER, None)  # a package that is not there yet must find it by importing it
+                return module.__pyx_capi__
+    return importlib.import_module(_PUBLISHER).__pyx_capi__
+
+
 @lru_cache(maxsize=64)
 def blas(name: str) -> int | None:
     """Return the address of a BLAS function of 32-bit integers, or None if SciPy does not publish it so."""
     try:
-        from scipy.linalg import cython_blas
-
-        capsule = cython_blas.__pyx_capi__[name]
+        capsule = _capsules()[name]
     except (ImportError, KeyError):
         return None
     get_name = ctypes.pythonapi.PyCapsule_GetName
@@ -66,7 +97,7 @@ class Product:
     @classmethod
     def of(cls, shape_a: Sequence[int], shape_b: Sequence[int], a: tuple, b: tuple, out: tuple) -> Product:
         """Return the sizes and axis orders of a labelled contraction."""
-        order_a, order_b, order_out, n_batch, n_rows, n_inner, n_columns = _route(a, b, out)
+        order_a, order_b, order_out, n_batch, n_rows, n_inner, n_columns = route(a, b, out)
         order_a = order_a or tuple(range(len(a)))
         order_b = order_b or tuple(range(len(b)))
         sa = [shape_a[i] for i in order_a]

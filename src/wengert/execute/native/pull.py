@@ -48,6 +48,10 @@ class Node:
         self.args = args
         self.data = data
 
+    def indices(self) -> tuple[Index, ...]:
+        """Return the indices that it is computed from."""
+        return (self.data[1],) if self.op == "load" else self.data if self.op == "same" else ()
+
 
 class Layout:
     """Where a stored value lies: strides and offset in elements."""
@@ -97,7 +101,7 @@ class Puller:
 
     def node(self, op: str, kind: Kind, args: tuple[Node, ...] = (), data: Any = None) -> Node:
         """Return the one node of this content."""
-        key = (op, kind, tuple(map(id, args)), data)
+        key = (op, kind, tuple(map(id, args)), repr(data) if op == "const" else data)  # 0.0 == -0.0
         found = self._interned.get(key)
         if found is None:
             found = self._interned[key] = Node(op, kind, args, data)
@@ -237,9 +241,13 @@ class Puller:
                 found.append(next(basic) * stride + start)
             elif part is ARRAY or part == ARRAY:
                 array = next(remaining)
-                if array not in self.layouts:
+                number = self.constants.get(array)
+                if number is not None and -n <= number < n:
+                    found.append(Index(int(number) % n))
+                elif array not in self.layouts:
                     raise MustStore(array)
-                found.append(Index(0, (), ((1, (array, self.aligned(array, middle), n)),)))
+                else:
+                    found.append(Index(0, (), ((1, (array, self.aligned(array, middle), n)),)))
             else:
                 found.append(Index(part % n if n else 0))
             axis += 1

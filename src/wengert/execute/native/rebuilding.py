@@ -269,8 +269,9 @@ class _Rebuilder:
         if any(region.number_slope[k]) and step.primitive.name == "index":
             ref = self._moving_rows(r, k)
         else:
-            line = self._line(r, region.first[k][0], region.slope[k][0])
-            assert line is not None  # a view of a line of the same repetition
+            line = self._line(r, region.first[k][0], region.slope[k][0]) if is_view(step) else None
+            if line is None or line[1] != 0:  # neither a row of a result nor a view of one
+                raise NotRegular(r)
             below = self.stacked(r, line[0])
             ref = self._batched_view(step, below, region.count)
         self.stacks[r, k] = ref

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from ...primitives.structural import constant
 from ...program import Program, Slot, Step
 
 
@@ -172,21 +173,16 @@ class Body:
             else Slot(slot.shape, np.dtype(slot.dtype))
             for i, slot in enumerate(slots)
         ]
-        values: list[Any] = []
+        # Numbers are lines of the body, not captures: Programs that differ in captures only count as equal.
+        constants: list[Step] = []
         places: dict[Any, int] = {}
-
-        def capture(value: Any) -> int:
-            key = (type(value), repr(value))
-            if key not in places:
-                places[key] = len(values)
-                values.append(value)
-            return places[key]
-
         for _, args, _, _ in self.steps:
-            for ref in args:
-                if ref[0] == "value":
-                    capture(ref[1])
-        first = len(inputs) + len(values)
+            for kind, value in args:
+                key = (type(value), repr(value))
+                if kind == "value" and key not in places:
+                    places[key] = len(inputs) + len(constants)
+                    constants.append(Step(constant, (), (("value", value),), Slot.of(value)))
+        first = len(inputs) + len(constants)
 
         def number(ref: Any) -> int:
             kind, i = ref
@@ -196,12 +192,12 @@ class Body:
                 return n_state + i
             if kind == "const":
                 return n_state + n_rows + i
-            return len(inputs) + capture(i) if kind == "value" else first + i
+            return places[type(i), repr(i)] if kind == "value" else first + i
 
         steps = [
             Step(primitive, tuple(map(number, args)), params, slot) for primitive, args, params, slot in self.steps
         ]
-        return Program(inputs, values, steps, [number(ref) for ref in self.results])
+        return Program(inputs, (), [*constants, *steps], [number(ref) for ref in self.results])
 
 
 # ---------------------------------------------------------------- small facts

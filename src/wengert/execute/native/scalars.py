@@ -20,10 +20,10 @@ from .table import COST, LOWER
 
 def cost_of(name: str) -> int:
     """Return the rough cost of one element."""
-    if name.startswith("special."):
-        return 100
     if name in vectormath.FUNCTIONS:
         return vectormath.COST
+    if name.startswith("special."):
+        return 100
     return COST.get(name, 1)
 
 

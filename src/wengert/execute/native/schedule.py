@@ -64,7 +64,7 @@ class Schedule:
                 self._plan()
                 break
             except MustStore as request:
-                if request.value in self.forced:
+                if request.value in self.forced or request.value in self.constants:
                     raise NoLowering("an index map that loops cannot follow") from None
                 self.forced.add(request.value)
 
@@ -94,6 +94,7 @@ class Schedule:
 
     def _plan(self) -> None:
         program = self.program
+        self.alias: dict[int, int] = {}  # an earlier attempt's numbers stand for nothing now
         self.stored = stored_values(self)
         self.layouts: dict[int, Layout] = dict(self.leaves)
         for v in self.forced:
@@ -103,7 +104,6 @@ class Schedule:
                 self.layouts[v] = Layout.of(program.slot(v).shape)
         self.extra = self.count  # numbers of copies made on the way
         self.extra_shapes: dict[int, tuple[int, ...]] = {}
-        self.alias: dict[int, int] = {}
         self.results: dict[int, list[int]] = {}
         self.level: dict[int, int] = {}
         self.plain: dict[int, Item] = {}
@@ -293,7 +293,7 @@ class Schedule:
             if step.primitive.name != "reshape" and step.primitive.name not in ALIASES:
                 break
             v = step.args[0]
-        return self.alias.get(v, v) if hasattr(self, "alias") else v
+        return self.alias.get(v, v)
 
     def _outputs(self) -> list[int]:
         """Return the number that stands for each output's memory; values that are not stored alone are copied."""
@@ -391,6 +391,6 @@ def _gathers(box: Box) -> list[tuple[int, int]]:
     for _, _, offset in box.entries:
         note(offset)
     for node in nodes_of([node for _, node, _ in box.entries]):
-        if node.op == "load":
-            note(node.data[1])
+        for index in node.indices():
+            note(index)
     return list(found)

@@ -12,6 +12,7 @@ from .pull import ALIASES, JOINS
 from .support import inlines
 
 DEEPEST = 120  # operations between stored values
+GATHER = 4  # the cost of reading an element of a transposed array, which vectors cannot load at once
 
 
 def mandatory_values(plan: Any) -> set[int]:
@@ -40,7 +41,7 @@ def stored_values(plan: Any) -> set[int]:
     levels = _rough_levels(plan)
     for v in range(plan.first, plan.count):
         step = plan.step(v)
-        cost[v] = scalars.cost_of(step.primitive.name) if step.primitive.family == "elementwise" else 0
+        cost[v] = _own_cost(step)
         for a in step.args:
             if a not in stored:
                 cost[v] += cost[a]
@@ -89,11 +90,20 @@ def stored_values(plan: Any) -> set[int]:
     # What looked expensive may be cheap now that what it reads is stored.
     for v in range(plan.first, plan.count):
         step = plan.step(v)
-        own = scalars.cost_of(step.primitive.name) if step.primitive.family == "elementwise" else 0
-        cost[v] = min(own + sum(cost[a] for a in step.args if a not in stored), 10_000)
+        cost[v] = min(_own_cost(step) + sum(cost[a] for a in step.args if a not in stored), 10_000)
         if v in stored and v not in required and not _pays(contexts[v], cost[v], sizes[v]):
             stored.discard(v)
     return stored
+
+
+def _own_cost(step: Step) -> int:
+    """Return the rough cost of one element of a step, what it reads not counted."""
+    if step.primitive.family == "elementwise":
+        return scalars.cost_of(step.primitive.name)
+    if step.primitive.name == "transpose":
+        axes = dict(step.params)["axes"]
+        return GATHER if axes and axes[-1] != len(axes) - 1 else 0
+    return 0
 
 
 def _product_domain(plan: Any, step: Step, a: int) -> tuple[int, ...]:

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ...primitives.contraction import _route
+from ...primitives.contraction import route
 from ...primitives.indexing import real_index
 from ...program import Program, Step
 from . import scalars
@@ -284,7 +284,7 @@ class Straight:
         return np.moveaxis(_array_of(v for row in rows for v in row.flat).reshape(moved.shape), 0, axis)
 
     def _contract(self, x: np.ndarray, y: np.ndarray, kind: Kind, a: Any, b: Any, out: Any) -> np.ndarray:
-        order_a, order_b, order_out, n_batch, n_rows, n_inner, _ = _route(a, b, out)
+        order_a, order_b, order_out, n_batch, n_rows, n_inner, _ = route(a, b, out)
         x = self._cast_all(x, kind).transpose(order_a or range(x.ndim))
         y = self._cast_all(y, kind).transpose(order_b or range(y.ndim))
         batch, rows = x.shape[:n_batch], x.shape[n_batch : n_batch + n_rows]
@@ -295,7 +295,7 @@ class Straight:
         kinds = (kind, kind, kind)
         result = _array_of(
             self._sum_or_zero(
-                [self._one("multiply", kinds, [p, q], {}) for p, q in zip(u, y[g, :, c], strict=True)], kind
+                [self._one("multiply", kinds, [p, q], {}) for p, q in zip(u, y[g, :, c], strict=True)], kind, n_inner
             )
             for g in range(x.shape[0])
             for u in x[g]
@@ -303,7 +303,9 @@ class Straight:
         ).reshape((*batch, *rows, *columns))
         return result.transpose(order_out) if order_out else result
 
-    def _sum_or_zero(self, terms: list[Any], kind: Kind) -> Any:
+    def _sum_or_zero(self, terms: list[Any], kind: Kind, axes: int) -> Any:
+        if not axes:  # an outer product is no sum, and keeps the sign of its zeros
+            return terms[0]
         if kind is BOOL:
             total = constant(kind, 0)
             for term in terms:

@@ -1,9 +1,9 @@
 """A small pool of threads for large loops, written in LLVM IR over POSIX threads.
 
 A kernel whose outermost loop has independent steps is called with ranges of it, one for each thread; the caller does
-the first. The ranges depend on the number of threads only, so results are the same from run to run. A second caller,
-a caller inside of a parallel loop and the child of a fork find the pool busy or gone and run alone. Threads sleep
-while there is no work.
+the first, and takes over the floating-point flags that the others raised. The ranges depend on the number of threads
+only, so results are the same from run to run. A second caller, a caller inside of a parallel loop and the child of a
+fork find the pool busy or gone and run alone. Threads sleep while there is no work.
 """
 
 from __future__ import annotations
@@ -15,8 +15,11 @@ import threading
 from typing import Any
 
 from ...errors import ArgumentError
+from .flags import flags
 
 MOST = 64
+_FLAGS = flags()
+_MASK = _FLAGS.mask if _FLAGS is not None else 0
 _TEXT = f"""
 @mutex = global [128 x i8] zeroinitializer, align 16
 @wake = global [128 x i8] zeroinitializer, align 16
@@ -30,6 +33,10 @@ _TEXT = f"""
 @function = internal global ptr null
 @argument = internal global ptr null
 @steps = internal global i64 0
+@raised = internal global i32 0
+declare i32 @fetestexcept(i32)
+declare i32 @feclearexcept(i32)
+declare i32 @feraiseexcept(i32)
 declare i32 @pthread_mutex_lock(ptr)
 declare i32 @pthread_mutex_unlock(ptr)
 declare i32 @pthread_cond_wait(ptr, ptr)
@@ -74,7 +81,10 @@ run:
   %low = call i64 @part(i64 %n, i64 %k, i64 %t)
   %k1 = add i64 %k, 1
   %high = call i64 @part(i64 %n, i64 %k1, i64 %t)
+  call i32 @feclearexcept(i32 {_MASK})
   call void %f(ptr %a, i64 %low, i64 %high)
+  %flags = call i32 @fetestexcept(i32 {_MASK})
+  atomicrmw or ptr @raised, i32 %flags monotonic
   br label %end
 end:
   call i32 @pthread_mutex_lock(ptr @mutex)
@@ -135,6 +145,8 @@ wait:
   br label %check
 over:
   call i32 @pthread_mutex_unlock(ptr @mutex)
+  %theirs = atomicrmw xchg ptr @raised, i32 0 monotonic
+  call i32 @feraiseexcept(i32 %theirs)
   store atomic i32 0, ptr @busy release, align 4
   ret void
 }}
@@ -192,7 +204,7 @@ class Pool:
 
         try:
             names = ("worker", "parallel", "configure", "await", "mutex", "wake", "done")
-            self._library = compile_text(_TEXT, names, level=1)
+            self._library = compile_text(_TEXT, names, loops=False)
         except (RuntimeError, OSError, ImportError):
             return
         self.address = self._library.addresses["parallel"]
@@ -258,7 +270,11 @@ def set_num_threads(count: int) -> None:
     Examples
     --------
     >>> import wengert as wg
-    >>> wg.set_num_threads(1)
+    >>> before = wg.get_num_threads()
+    >>> wg.set_num_threads(2)
+    >>> wg.get_num_threads()
+    2
+    >>> wg.set_num_threads(before)
     """
     if isinstance(count, bool) or not isinstance(count, int) or not 1 <= count <= MOST:
         raise ArgumentError(f"set_num_threads: the count is an int from 1 to {MOST}, not {count!r}")

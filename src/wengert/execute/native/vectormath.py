@@ -16,7 +16,7 @@ from typing import Any
 from .engine import engine, symbol
 from .ir import Code, Kind
 
-# NumPy's name: (C name of the function of doubles, number of arguments)
+# Name of the primitive: (C name of the function of doubles, number of arguments)
 FUNCTIONS: dict[str, tuple[str, int]] = {
     "exp": ("exp", 1),
     "exp2": ("exp2", 1),
@@ -38,16 +38,15 @@ FUNCTIONS: dict[str, tuple[str, int]] = {
     "arccosh": ("acosh", 1),
     "arctanh": ("atanh", 1),
     "cbrt": ("cbrt", 1),
-    "erf": ("erf", 1),
-    "erfc": ("erfc", 1),
+    "special.erf": ("erf", 1),
+    "special.erfc": ("erfc", 1),
     "power": ("pow", 2),
     "arctan2": ("atan2", 2),
     "hypot": ("hypot", 2),
     "fmod": ("fmod", 2),
     "nextafter": ("nextafter", 2),
-    "gammaln": ("lgamma", 1),
 }
-_SCALAR_ONLY = frozenset({"fmod", "nextafter", "lgamma"})
+_SCALAR_ONLY = frozenset({"fmod", "nextafter"})
 # Rough cost of one element in units of an addition; decides what is computed twice and what is stored.
 COST = 15
 

@@ -2,91 +2,45 @@
 
 A `METH_FASTCALL` function is written around the machine code. It compares types, shapes, dtypes and flags with plain
 loads from the array structs, allocates fresh results through NumPy's C-API table, and on any mismatch hands the call
-to the next variant, or to a Python function. What belongs to the process (addresses of types, functions and captured
-data) stands in a context, an array of integers, so that the code itself can be kept on disk.
+to the next variant, or to a Python function. What belongs to the process it reads from a context (see `contexts`).
 """
 
 from __future__ import annotations
 
-import ctypes
-import importlib
 import sys
-import sysconfig
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from functools import lru_cache
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from . import fastcall
-from .ir import kind_of
+from .contexts import (
+    ARRAY_TYPE,
+    CONTENT,
+    DATA,
+    DESCR,
+    DIMS,
+    EMPTY,
+    FIRST,
+    FLAGS,
+    NDIM,
+    NEXT,
+    NEXT_SELF,
+    OUT,
+    READABLE,
+    SCALAR,
+    SLOW,
+    SMALL_WORK,
+    WATCHING,
+    WORK,
+    WRITEABLE,
+    ZEROS,
+    Argument,
+    Result,
+    Watch,
+)
 
-# Entries of a context.
-SLOW, NEXT, NEXT_SELF, WORK, ARRAY_TYPE, EMPTY, ZEROS, SCALAR, OUT, FIRST = range(10)
-# Where things stand in NumPy's array struct, and the flags that the code wants (C-contiguous, aligned, writeable).
-_DATA, _NDIM, _DIMS, _DESCR, _FLAGS = 16, 24, 32, 56, 64
-READABLE, WRITEABLE = 0x0101, 0x0501
-SMALL_WORK = 1 << 15  # bytes of work memory that may lie on the stack
 RELEASE_GIL = 200_000  # rough operations from which on other threads may run meanwhile
-_SCALAR_CODES = {float: "float", int: "int"}
-
-
-@dataclass(frozen=True, slots=True)
-class Argument:
-    """What is expected of one positional argument.
-
-    `form` is array, generic (a NumPy scalar), float, int, or is (this very object).
-    """
-
-    form: str
-    shape: tuple[int, ...] = ()
-    dtype: Any = None
-
-
-@dataclass(frozen=True, slots=True)
-class Result:
-    """One output: "array" and "generic" are given to the caller, a "guard" is compared with its expected bytes."""
-
-    form: str
-    shape: tuple[int, ...]
-    dtype: np.dtype
-    expected: bytes = b""
-
-
-@lru_cache(maxsize=1)
-def numpy_api() -> dict[str, int] | None:
-    """Return addresses from NumPy's C-API table, or None if the table is not what we know."""
-    if sys.implementation.name != "cpython" or sysconfig.get_config_var("Py_GIL_DISABLED"):
-        return None
-    if object.__basicsize__ != 16:
-        return None
-    capsule = importlib.import_module("numpy._core._multiarray_umath")._ARRAY_API
-    get = ctypes.pythonapi.PyCapsule_GetPointer
-    get.restype, get.argtypes = ctypes.c_void_p, [ctypes.py_object, ctypes.c_char_p]
-    address = get(capsule, None)
-    table: Any = ctypes.cast(address, ctypes.POINTER(ctypes.c_void_p))
-    if table[2] != id(np.ndarray):
-        return None
-    probe = np.zeros((3, 5), dtype=np.float64)
-
-    def word(offset: int, kind: Any) -> Any:
-        return kind.from_address(id(probe) + offset).value
-
-    dims = word(_DIMS, ctypes.c_void_p)
-    known = (
-        word(_DATA, ctypes.c_void_p) == probe.ctypes.data
-        and word(_NDIM, ctypes.c_int) == 2
-        and list((ctypes.c_ssize_t * 2).from_address(dims)) == [3, 5]
-        and word(_DESCR, ctypes.c_void_p) == id(probe.dtype)
-        and word(_FLAGS, ctypes.c_int) & WRITEABLE == WRITEABLE
-    )
-    if not known:
-        return None
-    return {"type": table[2], "scalar": table[60], "zeros": table[183], "empty": table[184]}
-
-
-# ---------------------------------------------------------------- the text
 
 
 class _Text:
@@ -131,6 +85,7 @@ _DECLARES = {
         ("malloc", "ptr", "i64"),
         ("free", "void", "ptr"),
         ("memcmp", "i32", "ptr, ptr, i64"),
+        ("PyDict_GetItem", "ptr", "ptr, ptr"),
     )
 }
 
@@ -144,6 +99,7 @@ def text(
     zeroed: frozenset[int],
     operations: float,
     pinned: dict[int, bytes],
+    watches: Sequence[Watch] = (),
 ) -> tuple[str, dict[str, str]]:
     """Return the IR of the builtin `call` around the function `run`, and the declarations it needs.
 
@@ -161,6 +117,8 @@ def text(
         Rough amount of work of one run.
     pinned : dict
         Captures, by position, that must hold exactly these bytes.
+    watches : sequence of Watch
+        What is checked where the context says so.
     """
     t = _Text()
     n = len(arguments)
@@ -174,7 +132,8 @@ def text(
         globals_.append(f"{name} = private unnamed_addr constant [{max(len(shape), 1)} x i64] [{values}]")
         return name
 
-    t.rows.append("define ptr @call(ptr %self, ptr %args, i64 %nargs, ptr %kwnames) {")
+    # Checks and calls only: left as it stands, because optimising it took longer than a small function itself.
+    t.rows.append("define ptr @call(ptr %self, ptr %args, i64 %nargs, ptr %kwnames) noinline optnone {")
     t.label("entry")
     data_args = [i for i, a in enumerate(arguments) if a.form != "is"]
     slots = len(data_args) + len(captures) + len(results)
@@ -188,7 +147,7 @@ def text(
     }
     on_stack = 0 < work_bytes <= SMALL_WORK
     stack_work = t.let(f"alloca [{work_bytes} x i8], align 64") if on_stack else ""
-    context = t.field("%self", _DATA)
+    context = t.field("%self", DATA)
     no_keywords = t.let("icmp eq ptr %kwnames, null")
     t.row(f"br i1 {no_keywords}, label %plain, label %keywords")
     t.label("keywords")
@@ -219,7 +178,7 @@ def text(
             t.require(t.let(f"icmp eq ptr {value}, {expected}"), "miss")
             continue
         kind_of_value = t.field(value, 8)
-        if argument.form in ("float", "generic"):
+        if argument.form in ("float", "complex", "generic"):
             t.require(t.let(f"icmp eq ptr {kind_of_value}, {expected}"), "miss")
             pointers.append(t.let(f"getelementptr i8, ptr {value}, i64 16"))
         elif argument.form == "int":
@@ -245,6 +204,8 @@ def text(
     for _ in results:
         descriptors.append(t.field(context, 8 * position))
         position += 1
+    if watches:
+        _watch(t, watches, context, position)
     if takes_out:
         t.row(f"br i1 {t.let(f'icmp eq ptr {out}, null')}, label %make, label %use")
         t.label("use")
@@ -289,7 +250,7 @@ def text(
         k = results.index(given[0])
         made[k] = t.let(f"phi ptr [ {made[k]}, %{making} ], [ {out}, %{used} ]")
     for k, result in enumerate(results):
-        pointers.append(t.field(made[k], _DATA) if result.form == "array" else temporary[k])
+        pointers.append(t.field(made[k], DATA) if result.form == "array" else temporary[k])
         if result.form != "array" and k in zeroed:
             size = max(16, len(result.expected))
             t.row(f"call void @llvm.memset.p0.i64(ptr {temporary[k]}, i8 0, i64 {size}, i1 false)")
@@ -366,17 +327,39 @@ def text(
     return body, declares
 
 
+def _watch(t: _Text, watches: Sequence[Watch], context: str, position: int) -> None:
+    """Write the checks of what is outside; without them where somebody else has made sure."""
+    wanted = t.let(f"icmp ne i64 {t.field(context, 8 * WATCHING, 'i64')}, 0")
+    t.row(f"br i1 {wanted}, label %watch, label %watched")
+    t.label("watch")
+    for watch in watches:
+        place, more = t.field(context, 8 * position), t.field(context, 8 * position + 8)
+        position += 2
+        if watch.form == "memory":
+            differs = t.let(f"call i32 @memcmp(ptr {place}, ptr {more}, i64 {watch.size})")
+            t.require(t.let(f"icmp eq i32 {differs}, 0"), "miss")
+            continue
+        if watch.form == "cell":
+            now = t.field(place, CONTENT)
+        else:
+            now = t.let(f"call ptr @PyDict_GetItem(ptr {place}, ptr {t.field(context, 8 * position)})")
+            position += 1
+        t.require(t.let(f"icmp eq ptr {now}, {more}"), "miss")
+    t.row("br label %watched")
+    t.label("watched")
+
+
 def _checked(t: _Text, array: str, shape: tuple[int, ...], descriptor: str, flags: int) -> str:
     """Write the checks of an exact ndarray; return its data pointer."""
-    t.require(t.let(f"icmp eq i32 {t.field(array, _NDIM, 'i32')}, {len(shape)}"), "miss")
+    t.require(t.let(f"icmp eq i32 {t.field(array, NDIM, 'i32')}, {len(shape)}"), "miss")
     if shape:
-        dims = t.field(array, _DIMS)
+        dims = t.field(array, DIMS)
         for axis, extent in enumerate(shape):
             t.require(t.let(f"icmp eq i64 {t.field(dims, 8 * axis, 'i64')}, {extent}"), "miss")
-    t.require(t.let(f"icmp eq ptr {t.field(array, _DESCR)}, {descriptor}"), "miss")
-    found = t.let(f"and i32 {t.field(array, _FLAGS, 'i32')}, {flags}")
+    t.require(t.let(f"icmp eq ptr {t.field(array, DESCR)}, {descriptor}"), "miss")
+    found = t.let(f"and i32 {t.field(array, FLAGS, 'i32')}, {flags}")
     t.require(t.let(f"icmp eq i32 {found}, {flags}"), "miss")
-    return t.field(array, _DATA)
+    return t.field(array, DATA)
 
 
 def _run(t: _Text, table: str, context: str, work_bytes: int, stack_work: str, operations: float) -> str:
@@ -431,98 +414,3 @@ def _bytes(shape: tuple[int, ...], dtype: Any) -> int:
     for extent in shape:
         n *= extent
     return n
-
-
-# ---------------------------------------------------------------- the object
-
-
-class _Definition(ctypes.Structure):
-    _fields_ = (
-        ("name", ctypes.c_char_p),
-        ("function", ctypes.c_void_p),
-        ("flags", ctypes.c_int),
-        ("doc", ctypes.c_char_p),
-    )
-
-
-class Context(np.ndarray):
-    """The integers that the code reads, and in `kept` what they point to."""
-
-    kept: list[Any]
-    address: int
-
-
-def make_context(
-    arguments: Sequence[Argument],
-    captured: Sequence[Any],
-    results: Sequence[Result],
-    work_bytes: int,
-    slow: Callable[..., Any],
-    library: Any,
-) -> Context:
-    """Return the context of one entry. `captured` are arrays, which stay alive with it, as the code does."""
-    api = numpy_api()
-    assert api is not None
-    words: list[int] = [0] * FIRST
-    kept: list[Any] = [slow, library, *captured]
-    words[SLOW] = id(slow)
-    words[ARRAY_TYPE], words[EMPTY], words[ZEROS], words[SCALAR] = (
-        api["type"],
-        api["empty"],
-        api["zeros"],
-        api["scalar"],
-    )
-    words[OUT] = id(sys.intern("out"))
-    if work_bytes > SMALL_WORK:
-        block = np.empty(work_bytes + 64, np.uint8)
-        kept.append(block)
-        words[WORK] = (block.ctypes.data + 63) // 64 * 64
-    for argument in arguments:
-        if argument.form == "array":
-            dtype = np.dtype(argument.dtype)
-            kept.append(dtype)
-            words.append(id(dtype))
-        elif argument.form == "generic":
-            words.append(id(np.dtype(argument.dtype).type))
-        elif argument.form == "is":
-            kept.append(argument.dtype)
-            words.append(id(argument.dtype))
-        else:
-            words.append(id(float if argument.form == "float" else int))
-    words.extend(array.ctypes.data for array in captured)
-    for result in results:
-        kept.append(result.dtype)
-        words.append(id(result.dtype))
-    context = np.array(words, dtype=np.uint64).view(Context)
-    context.kept = kept
-    context.address = library.addresses["call"]
-    return context
-
-
-def make_builtin(context: Context, name: str) -> Any:
-    """Return the builtin function of a context; it owns its context, which owns its code."""
-    definition = _Definition(name.encode(), context.address, 0x0082, None)  # FASTCALL | KEYWORDS
-    context.kept.append(definition)
-    new = ctypes.pythonapi.PyCMethod_New
-    new.restype, new.argtypes = ctypes.py_object, [ctypes.c_void_p, ctypes.py_object, ctypes.c_void_p, ctypes.c_void_p]
-    return new(ctypes.addressof(definition), context, None, None)
-
-
-def chain(first: Context, second: Context) -> None:
-    """Let what does not fit `first` be tried by `second`."""
-    first.kept.append(second)
-    first[NEXT], first[NEXT_SELF] = second.address, id(second)
-
-
-def argument_of(value: Any) -> Argument | None:
-    """Return what native code would expect to get this value again, or None if it cannot take it."""
-    kind = type(value)
-    if kind is np.ndarray:
-        return Argument("array", value.shape, value.dtype) if kind_of(value.dtype) is not None else None
-    if kind is float or kind is int:
-        return Argument(_SCALAR_CODES[kind])
-    if isinstance(value, np.generic) and not isinstance(value, np.void) and kind_of(value.dtype) is not None:
-        return Argument("generic", (), value.dtype)
-    if value is None or kind in (bool, str):
-        return Argument("is", (), value)
-    return None
