@@ -107,6 +107,13 @@ def test_functions_of_a_matrix(kind, name):
     both(getattr(ours, name), getattr(theirs, name), x[:2, :2], tolerance=1e-6, second=second)
 
 
+@pytest.mark.parametrize("name", ["logm", "sqrtm"])
+def test_both_modes_are_on_the_same_side_of_a_branch_cut(name):
+    """A real symmetric matrix with negative eigenvalues: the adjoint matrix would be the other side."""
+    a = np.diag([-2.0, -1.7, 1.1]) + 0.1 * normal(G, (3, 3))
+    wg.testing.check_derivatives(lambda a: getattr(ours, name)(0.5 * (a + a.T)), a).raise_if_wrong()
+
+
 def test_expm_of_batches_and_its_derivative(kind):
     a, _, positive = matrices(kind)
     both(ours.expm, theirs.expm, np.stack([a, 0.5 * a]), second=False)
@@ -190,3 +197,15 @@ def test_plain_arrays_run_scipys_own():
 def test_refusals(call, error, message):
     with pytest.raises(error, match=message):
         call(wg.Tensor(np.eye(2)))
+
+
+def test_settings_go_by_scipys_own_signature():
+    """They were swallowed: a misspelt one, and one that is given by its place."""
+    a, b, positive = matrices("real")
+    with pytest.raises(TypeError, match="unexpected keyword argument 'transpose'"):
+        wg.grad(lambda a: np.sum(ours.solve(a, b, transpose=True)))(a)
+    half = np.triu(positive)
+    found = wg.vjp(lambda a: ours.solve(a, b, False, False, False, True, "pos"), half)[0]
+    np.testing.assert_allclose(found, theirs.solve(half, b, False, False, False, True, "pos"))
+    with pytest.raises(UnsupportedFunction, match="homogeneous_eigvals=True has no derivative rule"):
+        wg.jacobian(lambda a: ours.eigvals(a, homogeneous_eigvals=True))(a)

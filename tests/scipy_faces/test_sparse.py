@@ -13,8 +13,8 @@ import wengert.scipy.sparse as ours
 from wengert.errors import ArgumentError, ShapeError, TraceLost, UnsupportedFunction
 
 G = np.random.default_rng(5)
-WIDE = sparse.random_array((4, 5), density=0.5, rng=0, format="csr")
-A = (sparse.random_array((5, 5), density=0.4, rng=0, format="csr") + 3 * sparse.eye_array(5)).tocsr()
+WIDE = sparse.random_array((4, 5), density=0.5, random_state=np.random.default_rng(0), format="csr")
+A = (sparse.random_array((5, 5), density=0.4, random_state=np.random.default_rng(0), format="csr") + 3 * sparse.eye_array(5)).tocsr()
 KINDS = [float, complex]
 
 

@@ -134,3 +134,16 @@ def test_refusals(call, error, message):
 
 def test_a_scale_that_is_not_positive_gives_nan():
     assert np.isnan(ours.norm.logpdf(wg.Tensor(0.0), 0.0, -1.0).numpy())
+
+
+@pytest.mark.parametrize(
+    ("density", "at", "expected"),
+    [
+        (lambda x: ours.logistic.logpdf(x), -1e-9, 5e-10),  # -tanh(x / 2)
+        (lambda x: ours.logistic.logpdf(x), 800.0, -1.0),
+        (lambda x: ours.cauchy.logpdf(x), 1e200, -2e-200),
+        (lambda v: ours.t.logpdf(1.3, v), 1e6, 3.8097518e-13),  # mpmath
+    ],
+)
+def test_slopes_that_cancelled_or_overflowed(density, at, expected):
+    assert wg.grad(density)(at) == pytest.approx(expected, rel=1e-7)

@@ -6,7 +6,7 @@ import itertools
 
 import numpy as np
 import pytest
-from scipy.sparse import csr_array, diags_array, random_array
+from scipy.sparse import csr_array, diags_array, eye_array, kron, random_array
 
 import wengert as wg
 from wengert.sparse.colouring import (
@@ -15,7 +15,6 @@ from wengert.sparse.colouring import (
     colour_columns,
     colour_graph,
     colour_rows,
-    is_valid_columns,
     without_diagonal,
 )
 from wengert.sparse.symmetric import acyclic_colouring, star_colouring, star_places, substitution
@@ -44,6 +43,14 @@ def random_symmetric(n, density, seed):
     return csr_array(half | half.T | np.eye(n, dtype=bool))
 
 
+def is_valid_columns(pattern, colours):
+    """Whether no row has two entries in columns of one colour."""
+    rows = np.repeat(np.arange(pattern.shape[0]), np.diff(pattern.indptr))
+    mine = colours[pattern.indices]
+    places = np.unique(np.stack([rows, mine]), axis=1)
+    return bool((mine >= 0).all()) and places.shape[1] == pattern.nnz
+
+
 def count(colours):
     return int(colours.max()) + 1
 
@@ -54,7 +61,7 @@ def count(colours):
 @pytest.mark.parametrize("order", [*ORDERS, "best"])
 @pytest.mark.parametrize("seed", range(4))
 def test_columns_of_one_colour_share_no_row(order, seed):
-    pattern = csr_array(random_array((30, 40), density=0.08, rng=np.random.default_rng(seed)) != 0)
+    pattern = csr_array(random_array((30, 40), density=0.08, random_state=np.random.default_rng(seed)) != 0)
     colours = colour_columns(pattern, order)
     used = np.bincount(pattern.indices, minlength=40) > 0
     assert (colours[used] >= 0).all() and (colours[~used] == -1).all()
@@ -238,6 +245,76 @@ def test_the_published_figures():
     assert min(count(star_colouring(small, order).colours) for order in ORDERS) == 3
     assert min(count(star_colouring(grid, order).colours) for order in ORDERS) <= 5
     assert min(count(acyclic_colouring(grid, order).colours) for order in ORDERS) == 3
+
+
+def ring(n):
+    pattern = band(n, n, 1, 1).toarray() != 0
+    pattern[0, -1] = pattern[-1, 0] = True
+    return csr_array(pattern)
+
+
+def grid(m, n):
+    return csr_array(kron(band(m, m, 1, 1), eye_array(n)) + kron(eye_array(m), band(n, n, 1, 1)))
+
+
+def complete_bipartite(m, n):
+    pattern = np.eye(m + n, dtype=bool)
+    pattern[:m, m:] = pattern[m:, :m] = True
+    return csr_array(pattern)
+
+
+def hypercube(d):
+    places = np.arange(2**d)
+    pattern = np.eye(2**d, dtype=bool)
+    for k in range(d):
+        pattern[places, places ^ (1 << k)] = True
+    return csr_array(pattern)
+
+
+def binary_tree(n):
+    pattern = np.eye(n, dtype=bool)
+    children = np.arange(1, n)
+    pattern[children, (children - 1) // 2] = pattern[(children - 1) // 2, children] = True
+    return csr_array(pattern)
+
+
+def fewest(colouring, pattern):
+    return min(count(colouring(pattern, order).colours) for order in ORDERS)
+
+
+@pytest.mark.parametrize(("m", "n"), [(4, 4), (8, 8), (5, 12), (20, 20)])
+def test_star_colourings_of_grids(m, n):
+    """Five colours, which is the least (Fertin, Raspaud and Reed, "Star coloring of graphs", 2004)."""
+    assert fewest(star_colouring, grid(m, n)) == 5
+    assert fewest(acyclic_colouring, grid(m, n)) <= 4  # three are possible
+
+
+@pytest.mark.parametrize("n", [5, 6, 7, 9, 10, 30])
+def test_colourings_of_rings(n):
+    """Distance-2: 3 where 3 divides n, 5 for the pentagon, else 4. Acyclic: 3. Star: 3, and 4 for the pentagon."""
+    least = 3 if n % 3 == 0 else 5 if n == 5 else 4
+    assert count(colour_columns(ring(n), "best")) == least
+    assert fewest(acyclic_colouring, ring(n)) == 3
+    assert 3 + (n == 5) <= fewest(star_colouring, ring(n)) <= 4
+
+
+@pytest.mark.parametrize(("m", "n"), [(3, 5), (6, 4), (1, 8)])
+def test_colourings_of_complete_bipartite_graphs(m, n):
+    pattern = complete_bipartite(m, n)
+    assert fewest(star_colouring, pattern) == fewest(acyclic_colouring, pattern) == min(m, n) + 1
+    assert count(colour_columns(pattern, "best")) == m + n
+
+
+@pytest.mark.parametrize("d", [1, 3, 7])
+def test_hypercubes_need_as_many_columns_as_a_hamming_code_has_classes(d):
+    assert count(colour_columns(hypercube(d))) == d + 1
+
+
+@pytest.mark.parametrize("n", [7, 31, 100])
+def test_colourings_of_trees(n):
+    assert fewest(star_colouring, binary_tree(n)) == 3
+    assert fewest(acyclic_colouring, binary_tree(n)) == 2
+    assert count(colour_columns(binary_tree(n), "best")) == 4  # an inner vertex and its three neighbours
 
 
 @pytest.mark.parametrize("n", [4, 9, 30])

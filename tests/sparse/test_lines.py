@@ -25,7 +25,7 @@ def fresh():
     plans.clear()
 
 
-MATRIX = scipy.sparse.random_array((5, 6), density=0.4, rng=np.random.default_rng(3), format="csr")
+MATRIX = scipy.sparse.random_array((5, 6), density=0.4, random_state=np.random.default_rng(3), format="csr")
 STEPS = np.linspace(0.1, 0.5, 4)
 
 

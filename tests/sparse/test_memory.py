@@ -25,7 +25,9 @@ def network(x):
 def test_every_budget_gives_the_same_numbers(mode, max_bytes, rng):
     x = rng.normal(size=40)
     expected = wg.jacobian(network, mode=mode)(x)
-    assert np.allclose(wg.jacobian(network, mode=mode, max_bytes=max_bytes)(x), expected, rtol=1e-14, atol=0)
+    found = wg.jacobian(network, mode=mode, max_bytes=max_bytes)(x)
+    # A Program may have become machine code in between, whose sines differ in the last bit: entries are sums of many.
+    assert np.abs(found - expected).max() < 1e-14 * np.abs(expected).max()
 
 
 @pytest.mark.parametrize("mode", ["columns", "rows"])

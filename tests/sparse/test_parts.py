@@ -190,3 +190,56 @@ def test_blocks_that_are_none(rng):
         wg.block_jacobian(lambda x: x, (4, 4))(x)
     with pytest.raises(wg.errors.ArgumentError, match="block is a pair of positive ints"):
         wg.block_jacobian(lambda x: x, (0, 2))
+
+
+# ---------------------------------------------------------------- inside of other derivatives
+
+
+PARTS = {
+    "batch_jacobian": (lambda f: wg.batch_jacobian(f), lambda x: np.sin(x) * x[:, ::-1] ** 2, (3, 2)),
+    "batch_jacobian, tall": (lambda f: wg.batch_jacobian(f), lambda x: x[:, :1] ** np.arange(1.0, 5.0), (3, 1)),
+    "batch_jacobian, summed": (lambda f: wg.batch_jacobian(f, check=False), lambda x: x**3 * np.mean(x, 0), (3, 2)),
+    "block_jacobian": (lambda f: wg.block_jacobian(f, (2, 2)), lambda x: x * x.reshape(2, 2)[:, ::-1].ravel(), (4,)),
+    "jacobian_diagonal": (wg.jacobian_diagonal, lambda x: np.roll(x, 1) * x**3, (4,)),
+}
+
+
+@pytest.mark.parametrize("name", PARTS)
+def test_parts_inside_of_other_derivatives(name, rng):
+    part, function, shape = PARTS[name]
+    x, v = rng.normal(size=shape), rng.normal(size=shape)
+    of = part(function)
+    total = lambda x: np.sum(of(x) ** 2)
+    h = 1e-6
+    slope = (np.sum(of(x + h * v) ** 2) - np.sum(of(x - h * v) ** 2)) / (2 * h)
+    assert np.isclose(np.sum(wg.grad(total)(x) * v), slope, rtol=1e-6)
+    variable = wg.Variable(x)
+    with wg.GradientTape() as tape:
+        y = np.sum(of(variable) ** 2)
+    assert np.isclose(np.sum(np.asarray(tape.gradient(y, variable)) * v), slope, rtol=1e-6)
+    assert np.allclose(wg.vmap(of)(np.stack([x, v])), [of(x), of(v)])
+    assert np.allclose(wg.jit(of)(x), of(x))
+    assert np.allclose(wg.jit(lambda x: 2 * of(x))(x), 2 * of(x))
+    assert np.allclose(wg.jacobian(of, sparse=True)(x).toarray(), wg.jacobian(of)(x).reshape(-1, x.size))
+
+
+def test_a_penalty_on_the_jacobian_of_every_sample(rng):
+    """The weights are what the enclosing derivative tracks, not the samples."""
+    x, W = rng.normal(size=(6, 4)), rng.normal(size=(4, 3))
+    penalty = lambda W: np.sum(wg.batch_jacobian(lambda x: np.tanh(x @ W))(x) ** 2)
+    by_hand = lambda W: np.sum(((1 - np.tanh(x @ W) ** 2)[:, :, None] * W.T) ** 2)
+    assert np.allclose(wg.grad(penalty)(W), wg.grad(by_hand)(W))
+
+
+def test_the_proof_holds_inside_of_other_derivatives_too(rng):
+    x = rng.normal(size=(3, 2))
+    coupled = wg.batch_jacobian(lambda x: x + x[::-1])
+    for run in (lambda: wg.grad(lambda x: np.sum(coupled(x)))(x), lambda: wg.vmap(coupled)(x[None])):
+        with pytest.raises(wg.errors.CoupledRows, match="sample 0 of the result depends on sample 2"):
+            run()
+    with pytest.raises(wg.errors.ShapeError, match="need the same first axis"):
+        wg.grad(lambda x: np.sum(wg.batch_jacobian(lambda x: x[0])(x)))(x)
+    with pytest.raises(wg.errors.DtypeError, match="batch_jacobian: the function returned int64"):
+        wg.grad(lambda x: np.sum(wg.batch_jacobian(lambda x: np.argsort(x, axis=1))(x)))(x)
+    constant = wg.grad(lambda x: np.sum(wg.batch_jacobian(lambda y: np.ones((3, 2)))(x)) + np.sum(x))(x)
+    assert np.array_equal(constant, np.ones((3, 2)))

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
+import scipy.sparse
 
 import wengert as wg
 from wengert.sparse.plans import Plans, plans
@@ -68,6 +69,21 @@ def test_arrays_read_from_outside_may_change(rng):
         f = lambda x: weights * x[::-1] ** 2
         assert np.allclose(wg.jacobian(f, sparse=True)(x).toarray(), wg.jacobian(f)(x))
     assert plans.made == 1
+
+
+@pytest.mark.parametrize("n", [5, 5000])
+def test_arrays_from_outside_may_be_written_to(n, rng):
+    """A large index array that was changed in place was taken for the one that was planned."""
+    places, mask, weights = np.arange(n), np.arange(n) % 2 == 0, np.ones(n)
+    f = lambda x: x[places] ** 2 + np.where(mask, weights * x, 0.0)
+    J = wg.jacobian(f, sparse=True)
+    x = rng.normal(size=n)
+    plan = wg.plan_jacobian(f, x)
+    before = plan.values(x)
+    for _ in range(2):
+        places[0], mask[1], weights[2] = 1, True, 5.0
+        assert np.allclose(J(x) @ x, wg.jvp(f, (x,), (x,))[1])
+    assert np.array_equal(plan.values(x), before)  # what a plan reads from outside is frozen
 
 
 def test_index_arrays_are_part_of_the_structure(rng):
@@ -165,6 +181,15 @@ def test_wrong_shapes_are_shown_argument_by_argument():
     assert "✗ argument 1: given float64[3], planned for float64[2]" in message
 
 
+def test_the_same_arrays_in_another_structure_are_refused():
+    """All arguments had a tick."""
+    plan = wg.plan_jacobian(lambda x: x[0] ** 2, [np.ones(2)])
+    for _ in range(2):
+        with pytest.raises(wg.errors.ShapeError, match="✗ nesting: the same arrays, in other lists"):
+            plan(np.ones(2))
+        assert np.array_equal(plan([np.ones(2)])[0].toarray(), 2 * np.eye(2))
+
+
 def test_other_arguments_are_noticed(rng):
     f = lambda x, scale: scale * x[::-1] ** 2
     x = rng.normal(size=4)
@@ -174,6 +199,9 @@ def test_other_arguments_are_noticed(rng):
     weights = rng.normal(size=4)
     plan = wg.plan_jacobian(f, x, weights)
     assert np.allclose(plan(x, -weights).toarray(), wg.jacobian(f)(x, -weights))
+    plan(x, weights)
+    weights *= 3.0  # in place
+    assert np.allclose(plan(x, weights).toarray(), wg.jacobian(f)(x, weights))
 
 
 def test_what_a_plan_prints():
@@ -187,8 +215,14 @@ def test_what_a_plan_prints():
         "structured accumulation, forward",
         "column colouring: at least 2 passes",
         "dense: 1999 passes",
+        "and bytes at once",
     ):
         assert part in text
+    taken = {choice.name: choice.nbytes for choice in plan.recipe.choices}
+    assert 3998 * 8 <= taken["structured accumulation, forward"] < 10 * 3998 * 8
+    assert taken["column colouring"] < taken["dense"] and taken["dense"] > 1999 * 2000 * 8
+    small = wg.plan_jacobian(chain, np.ones(2000), max_bytes=40_000)
+    assert small.recipe.choices[-1].nbytes < taken["dense"] - 10_000_000
     assert repr(plan) == "<Plan: structured accumulation, forward, 1999 x 2000, 3998 entries, global>"
     assert plan._repr_html_().startswith("<pre>Jacobian of chain")
     assert "at least" not in str(wg.plan_jacobian(chain, np.ones(9), mode="columns"))
@@ -265,6 +299,58 @@ def test_a_sparse_result_inside_another_derivative_is_refused():
 
     with pytest.raises(wg.errors.TraceLost, match="reads a tensor that an enclosing derivative tracks"):
         wg.grad(closing)(np.ones(2))
+
+
+def test_a_sparse_result_inside_a_trace_is_refused():
+    J = wg.jacobian(lambda x: x**2, sparse=True)
+    with pytest.raises(wg.errors.TraceLost, match=r"without a value, inside of vmap[\s\S]*a loop instead of vmap"):
+        wg.vmap(J)(np.ones((2, 3)))
+    with pytest.warns(
+        wg.errors.NotCompiled, match="a sparse result was asked for inside of a function that jit records"
+    ):
+        assert np.array_equal(wg.jit(lambda x: J(x) @ x)(np.ones(3)), 2 * np.ones(3))
+
+
+def test_auto_is_dense_where_something_around_goes_on_with_it(rng):
+    x = rng.normal(size=200)
+    auto = wg.jacobian(lambda x: np.sin(x) * x, sparse="auto", mode="columns")
+    assert scipy.sparse.issparse(auto(x))
+    assert np.allclose(wg.grad(lambda x: np.sum(auto(x)))(x), 2 * np.cos(x) - x * np.sin(x))
+    assert wg.vmap(auto)(x.reshape(2, 100)).shape == (2, 100, 100)
+    assert np.allclose(wg.jit(lambda x: auto(x) @ x)(x), auto(x) @ x)
+    second = wg.hessian(lambda x: np.sum(x**3), sparse="auto")
+    assert scipy.sparse.issparse(second(x))
+    assert np.allclose(wg.grad(lambda x: np.sum(second(x)))(x), 6.0)
+    both = wg.value_and_jacobian(lambda x: x**3, sparse="auto")
+    assert np.allclose(wg.grad(lambda x: np.sum(both(x)[1]))(x), 6 * x)
+
+
+def test_jit_of_a_plan_compiles_that_plan(tmp_path, rng):
+    """It compiled the plan that the function would have got at that time."""
+    mask = np.arange(6) % 2 == 0
+    f = lambda x: np.where(mask, x**2, x[::-1])
+    x = rng.normal(size=6)
+    plan = wg.plan_jacobian(f, x)
+    expected = plan(x).toarray()
+    mask[:] = True
+    assert np.array_equal(wg.jit(plan.values)(x), plan.values(x))
+    assert np.array_equal(wg.jit(plan)(x).toarray(), expected)
+    plan.save(tmp_path / "plan")
+    assert np.array_equal(wg.jit(wg.Plan.load(tmp_path / "plan"))(x).toarray(), expected)
+    given = wg.plan_jacobian(chain, x, pattern=np.ones((5, 6)))
+    with pytest.warns(wg.errors.NotCompiled, match="a sparse derivative by column colouring"):
+        assert len(wg.jit(given.values)(x)) == given.nnz == 30
+
+
+def test_a_value_with_a_sparse_derivative_under_jit():
+    """jit gave the matrix alone."""
+    x = np.array([1.0, 2.0])
+    with pytest.warns(wg.errors.NotCompiled, match="a value together with a sparse derivative"):
+        value, J = wg.jit(wg.value_and_jacobian(lambda x: x**3, sparse=True))(x)
+    assert np.array_equal(value, [1.0, 8.0]) and np.array_equal(J.diagonal(), [3.0, 12.0])
+    with pytest.warns(wg.errors.NotCompiled, match="a value together with a sparse derivative"):
+        value, gradient, H = wg.jit(wg.value_grad_and_hessian(lambda x: np.sum(x**3), sparse=True))(x)
+    assert float(value) == 9.0 and np.array_equal(gradient, [3.0, 12.0]) and np.array_equal(H.diagonal(), [6.0, 12.0])
 
 
 def test_a_setting_that_has_no_structure_is_refused():

@@ -49,6 +49,24 @@ def test_a_plan_is_drawn_by_its_colours():
     matplotlib.pyplot.close(ax.figure)
 
 
+def test_entries_are_drawn_by_the_pass_that_shows_them():
+    arrow = lambda x: np.concatenate([np.sum(x * x, keepdims=True), x[1:] * x[0]])
+    for mode, passes in (("rows", 5), ("both", 3)):
+        plan = wg.plan_jacobian(arrow, np.ones(5), mode=mode)
+        shown = plan.recipe.evaluator.entry_passes()
+        assert len(set(shown)) == plan.colours == passes
+        rows = np.repeat(np.arange(5), np.diff(plan.indptr))
+        for k in range(passes):  # no two entries of a pass in one row and in one column at once
+            mine = shown == k
+            assert len(set(rows[mine])) == mine.sum() or len(set(plan.indices[mine])) == mine.sum()
+        ax = wg.plot_jacobian(plan)
+        assert set(ax.collections[0].get_array()) == set(range(passes))
+        matplotlib.pyplot.close(ax.figure)
+    hessian = wg.plan_hessian(lambda x: np.sum(x[1:] ** 2 * x[:-1]), np.ones(5), mode="acyclic")
+    assert len(hessian.recipe.evaluator.entry_passes()) == hessian.nnz
+    assert wg.plot_jacobian(np.zeros((0, 0))).get_title() == "0 x 0, 0 entries (0 %)"
+
+
 def test_what_cannot_be_drawn(monkeypatch):
     with pytest.raises(wg.errors.StructureError, match="by is 'magnitude', 'colouring' or 'pattern', not 'size'"):
         wg.plot_jacobian(np.eye(2), by="size")

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import pickle
+
 import numpy as np
 import pytest
 from random_functions import random_function
 
 import wengert as wg
+from wengert.sparse.plans import plans
 
 MODES = ("auto", "structured", "forward", "reverse", "columns", "rows", "both")
 
@@ -79,6 +82,45 @@ def test_hessians_of_random_functions(seed):
             assert mode == "structured"
             continue
         assert np.allclose(found.toarray(), expected, rtol=1e-8, atol=1e-8), mode
+
+
+@pytest.fixture
+def eager(monkeypatch):
+    """Programs are compiled as soon as they may be."""
+    from wengert.execute.native import hot
+
+    for cost in ("PROGRAM", "LINE", "IMPORT"):
+        monkeypatch.setattr(hot, cost, 0.0)
+
+
+@pytest.mark.filterwarnings("error::wengert.errors.NotCompiled")
+@pytest.mark.parametrize("seed", range(500, 530))
+def test_what_is_evaluated_often_becomes_machine_code(seed, eager):
+    """One kernel for coefficients and their places, with the same numbers, NaN included; it is no part of the plan."""
+    function = random_function(seed)
+    plans.clear()
+    with np.errstate(all="ignore"):
+        plan = wg.plan_jacobian(function, point(seed, "plain"), mode="structured")
+        evaluator = plan.recipe.evaluator
+        if evaluator.guards:
+            pytest.skip("the structure depends on an order")
+        for kind in ("plain", "zeros", "nan", "plain"):
+            x = point(seed + 7, kind)
+            expected = evaluator._by_numpy([x, *plan.captures])
+            for _ in range(4):
+                assert np.allclose(plan.values(x), expected, rtol=1e-12, atol=1e-12, equal_nan=True)
+    assert plan.nnz == 0 or evaluator._runner.closed
+    again = pickle.loads(pickle.dumps(plan.recipe))
+    assert np.allclose(again.values([x, *plan.captures]), expected, equal_nan=True)
+
+
+def test_machine_code_lets_zero_times_infinity_be_zero(eager):
+    f = lambda x: np.where(x > 0, np.sqrt(x), 0.0) * x[::-1]
+    x = np.array([0.0, 4.0, 0.0, 9.0])
+    plan = wg.plan_jacobian(f, x, mode="structured")
+    for _ in range(8):
+        assert np.array_equal(plan(x).toarray(), wg.jacobian(f)(x))
+    assert plan.recipe.evaluator._runner.builtin is not None
 
 
 def test_a_cut_branch_with_an_infinite_slope_gives_zero():
@@ -166,6 +208,99 @@ def test_empty_arrays():
     assert wg.jacobian(lambda x: x**2, sparse=True)(np.zeros(0)).shape == (0, 0)
     assert wg.jacobian(lambda x: np.zeros(3), sparse=True)(np.ones(2)).nnz == 0
     assert wg.jacobian(lambda x: x[:0], sparse=True)(np.ones(2)).shape == (0, 2)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_axes_without_elements(mode):
+    J = wg.jacobian(lambda x: x.sum(axis=1), sparse=True, mode=mode)(np.zeros((3, 0)))
+    assert J.shape == (3, 0) and J.nnz == 0
+
+
+@pytest.mark.parametrize("mode", ["auto", "columns", "star", "acyclic"])
+def test_hessians_of_nothing_and_of_numbers(mode):
+    f = lambda x: np.sum(x**3)
+    assert wg.hessian(f, sparse=True, mode=mode)(np.zeros(0)).shape == (0, 0)
+    assert wg.hessian(f, sparse=True, mode=mode)(np.array(2.0)).toarray().tolist() == [[12.0]]
+
+
+def test_half_precision_comes_back_in_what_scipy_takes():
+    J = wg.jacobian(lambda x: x**2, sparse=True)(np.array([1.0, 3.0], np.float16))
+    assert J.dtype == np.float32 and np.array_equal(J.toarray(), np.diag([2.0, 6.0]))
+
+
+def coupled_rows(x):
+    return np.linalg.solve(x.reshape(-1, 3, 3) + 5 * np.eye(3), np.ones((x.size // 9, 3, 1))).ravel()
+
+
+@pytest.mark.parametrize("seed", range(600, 660))
+def test_dense_results_by_structure_and_by_passes_agree(seed, monkeypatch):
+    """As if every result were large enough to look at its structure; `chunk_size` never looks."""
+    from wengert.derivatives import jacobian
+    from wengert.sparse import from_lines
+
+    monkeypatch.setattr(jacobian, "LARGE", 0)
+    monkeypatch.setattr(from_lines, "FULLEST", 1.0)
+    monkeypatch.setattr(from_lines, "FEWER", 1)
+    function = random_function(seed)
+    for kind, dtype in (("plain", np.float64), ("zeros", np.float64), ("plain", np.float32)):
+        x = point(seed, kind).astype(dtype)
+        for mode in ("forward", "reverse"):
+            found = wg.jacobian(function, mode=mode)(x)
+            expected = wg.jacobian(function, mode=mode, chunk_size=100)(x)
+            assert found.dtype == expected.dtype and found.shape == expected.shape
+            tolerance = 1e-10 if dtype == np.float64 else 1e-4
+            assert np.allclose(found, expected, rtol=tolerance, atol=tolerance)
+
+
+def eigenvalues_and_vectors(x):
+    matrices = x.reshape(-1, 3, 3)
+    values, vectors = np.linalg.eigh(matrices + np.swapaxes(matrices, -1, -2))
+    return np.concatenate([values.ravel(), (vectors * values[:, None, :]).ravel()])
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        eigenvalues_and_vectors,
+        lambda x: np.linalg.qr(x.reshape(-1, 3, 3))[1].ravel(),
+        lambda x: wg.scan(lambda s, h: (s + h * np.sin(s), s[:1]), x, np.linspace(0, 1, 5))[0],
+        lambda x: wg.while_loop(lambda s: s[1][0] < 3, lambda s: (s[0] * np.cos(s[0]), s[1] + 1), (x, np.zeros(1)))[0],
+        wg.checkpoint(lambda x: np.sin(x) * np.roll(x, 1)),
+    ],
+)
+def test_large_dense_results_of_lines_with_several_results(function, rng):
+    """A line's tuple of results was taken for an array."""
+    x = rng.normal(size=900)
+    expected = wg.jacobian(function, sparse=True)(x).toarray()
+    for _ in range(2):
+        assert np.allclose(wg.jacobian(function)(x), expected, rtol=1e-7, atol=1e-9)
+
+
+@pytest.mark.parametrize(
+    "function",
+    [coupled_rows, lambda x: np.convolve(x, np.cos(np.arange(70.0))) * x[0], lambda x: np.sin(x[1:]) * x[:-1]],
+)
+def test_large_dense_results_use_the_structure(function, rng):
+    """By coefficients, or by colours where lines have no structured rule; the tape's Jacobian too."""
+    from wengert.sparse import from_lines
+
+    x = rng.normal(size=1350)
+    expected = wg.jacobian(function, sparse=True)(x).toarray()
+    from_lines._known.clear()  # it may be full, and then it does not grow
+    runs = []
+    original = from_lines._plan
+    from_lines._plan = lambda *args: (runs.append(1), original(*args))[1]
+    try:
+        for _ in range(2):
+            assert np.allclose(wg.jacobian(function)(x), expected)
+            variable = wg.Variable(x)
+            with wg.GradientTape() as tape:
+                y = function(variable)
+            assert np.allclose(np.asarray(tape.jacobian(y, variable)), expected)
+    finally:
+        from_lines._plan = original
+    assert 1 <= len(runs) <= 2 and from_lines._known
+    assert None not in list(from_lines._known.values())[-len(runs) :]
 
 
 def test_columns_of_tall_arrays_are_laid_out_together(rng):

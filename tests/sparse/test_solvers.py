@@ -73,6 +73,35 @@ def test_minimize_takes_what_the_caller_gives():
     assert np.allclose(filled.x, [2.0, 3.0])
 
 
+@pytest.mark.parametrize("method", ["Newton-CG", "trust-ncg", "trust-krylov", "trust-exact", "trust-constr"])
+def test_second_derivatives_are_filled_in_next_to_a_given_gradient(method):
+    found = optimize.minimize(rosenbrock, np.array([1.3, 0.7, 0.8]), method=method, jac=scipy.optimize.rosen_der)
+    assert np.allclose(found.x, 1.0, atol=1e-4)
+
+
+def test_given_derivatives_get_the_further_arguments():
+    """They were called without them where the rest was filled in."""
+    f = lambda x, a: np.sum((x - a) ** 4 + x**2)
+    first, second = lambda x, a: 4 * (x - a) ** 3 + 2 * x, lambda x, a: np.diag(12 * (x - a) ** 2 + 2)
+    for given in ({"hess": second}, {"jac": first}, {"jac": first, "hess": second}, {}):
+        found = optimize.minimize(f, np.zeros(2), args=(2.0,), method="trust-exact", **given)
+        assert np.allclose(first(found.x, 2.0), 0, atol=1e-3)
+
+
+@pytest.mark.parametrize("method", ["SLSQP", "COBYLA", "COBYQA", "trust-constr"])
+@pytest.mark.filterwarnings("error")
+def test_constraints_of_every_kind_and_method(method):
+    inside = lambda x, r=1.0: r - x[0] ** 2 - x[1] ** 2
+    for constraint in (
+        optimize.NonlinearConstraint(inside, 0, np.inf),
+        scipy.optimize.NonlinearConstraint(inside, 0, np.inf),
+        {"type": "ineq", "fun": inside, "args": (1.0,)},
+        [{"type": "eq", "fun": inside}],
+    ):
+        found = optimize.minimize(lambda x: x[0] + x[1], [-1.0, -0.5], method=method, constraints=constraint)
+        assert np.allclose(found.x, -np.sqrt(0.5), atol=1e-3)
+
+
 def test_a_branching_objective_is_recorded_at_every_point():
     f = Points(lambda x: np.sum(x**2) if x[0] > 0.5 else np.sum(x**2) + (x[0] - 0.5) ** 4)
     for method in ("BFGS", "trust-exact"):
@@ -174,6 +203,38 @@ def test_roots(method):
         assert f.runs == len(f.points)
 
 
+def broyden_tridiagonal(x):
+    return (3 - 2 * x) * x - np.concatenate([np.zeros(1), x[:-1]]) - 2 * np.concatenate([x[1:], np.zeros(1)]) + 1
+
+
+@pytest.mark.parametrize("jac", [None, "exact", "operator", "sparse", "dense"])
+def test_krylov_takes_exact_products_or_matrices(jac):
+    f = Points(broyden_tridiagonal)
+    found = optimize.root(f, -np.ones(300), method="krylov", jac=jac)
+    assert found.success and np.allclose(broyden_tridiagonal(found.x), 0, atol=1e-5)
+    assert f.runs == len(f.points) < 8  # differences take about ten times as many
+    grid = optimize.root(lambda x: x**2 - 2, np.ones((2, 2)), method="krylov", jac=jac)
+    assert np.allclose(grid.x, np.sqrt(2), atol=1e-5)
+
+
+def test_forms_that_a_root_finder_does_not_take():
+    with pytest.raises(wg.errors.ArgumentError, match="method 'hybr' takes dense Jacobians only, not 'sparse'"):
+        optimize.root(lambda x: x**2 - 2, [1.0], jac="sparse")
+    given = optimize.root(lambda x: x**2 - 2, [1.0], method="krylov", options={"jac_options": {"method": "gmres"}})
+    assert np.allclose(given.x, np.sqrt(2), atol=1e-5)
+    assert np.allclose(optimize.root(lambda x: x**2 - 2, [1.0], jac="exact").x, np.sqrt(2))
+
+
+def test_functions_that_return_lists():
+    """Products used the first of several results only."""
+    f = lambda p: [p[0] - 1, 10 * (p[1] - p[0] ** 2), p[0] * p[1] - 1]
+    J = wg.jacobian(lambda p: np.stack(f(p)))(np.array([2.0, 3.0]))
+    operator = wg.jacobian_operator(f, np.array([2.0, 3.0]))
+    assert np.allclose(operator @ np.eye(2), J) and np.allclose(operator.T @ np.eye(3), J.T)
+    for jac in ("exact", "sparse", "operator"):
+        assert np.allclose(optimize.least_squares(f, [2.0, 2.0], jac).x, 1.0)
+
+
 def test_scalar_roots():
     f = lambda x, a: np.cos(x) - a * x
     for method in ("newton", "halley", None):
@@ -184,7 +245,7 @@ def test_scalar_roots():
 
 def test_other_names_are_scipys():
     assert optimize.Bounds is scipy.optimize.Bounds
-    assert integrate.quad is scipy.integrate.quad
+    assert integrate.RK45 is scipy.integrate.RK45
 
 
 # ---------------------------------------------------------------- what is kept for a function
@@ -205,6 +266,25 @@ def test_what_is_kept_for_a_function_is_checked_by_the_next_solver():
         assert np.array_equal(second.matrix(x, form="dense"), np.diag([10.0, 20.0]))
         first.matrix(x + 1), second.matrix(x + 1)
     assert np.array_equal(PointMemo(with_args, (1.0,)).matrix(np.ones(3), form="dense"), 2 * np.eye(3))
+
+
+def test_a_function_that_raises_leaves_nothing_behind():
+    """The value at the point before was given for the one where the function had raised."""
+    limit = [9.0]
+
+    def f(x):
+        if limit[0] < 1.0:
+            raise ArithmeticError("too large")
+        return x**2
+
+    memo = PointMemo(f)
+    memo.matrix(np.array([1.0]), form="dense")
+    later = PointMemo(f)
+    later.value(np.array([1.0])), later.value(np.array([2.0]))
+    limit[0] = 0.5
+    for _ in range(2):
+        with pytest.raises(ArithmeticError):
+            later.value(np.array([3.0]))
 
 
 def test_a_later_solve_with_the_same_function_does_not_record_it():
@@ -260,6 +340,32 @@ def test_stiff_problems(method):
     ours = integrate.solve_ivp(robertson, (0, 100), [1.0, 0, 0], method=method, rtol=1e-7, atol=1e-10)
     theirs = scipy.integrate.solve_ivp(robertson, (0, 100), [1.0, 0, 0], method="Radau", rtol=1e-9, atol=1e-12)
     assert ours.success and np.allclose(ours.y[:, -1], theirs.y[:, -1], rtol=1e-4)
+
+
+@pytest.mark.parametrize("method", ["Radau", "BDF", "LSODA"])
+def test_events_dense_output_and_arguments(method):
+    f = lambda t, y, a, b: -a * y * b
+    half = lambda t, y, a, b: y[0] - 0.5
+    half.terminal = True
+    settings = {"args": (2.0, 1.0), "method": method, "rtol": 1e-8, "atol": 1e-10, "dense_output": True}
+    ours = integrate.solve_ivp(f, (0, 1), [1.0, 2.0], events=half, t_eval=[0.0, 0.1, 0.2], **settings)
+    assert np.isclose(ours.t_events[0][0], np.log(2) / 2, rtol=1e-6)
+    assert np.allclose(ours.y, np.outer([1.0, 2.0], np.exp(-2 * ours.t)), rtol=1e-6)
+    assert np.allclose(ours.sol(0.15), np.array([1.0, 2.0]) * np.exp(-0.3), rtol=1e-5)
+    for jac in ("dense", "sparse", "banded"):
+        assert integrate.solve_ivp(f, (0, 1), [1.0, 2.0], jac=jac, **settings).success
+
+
+def test_a_buffer_that_cannot_hold_tensors_is_explained():
+    """NumPy's "setting an array element with a sequence" hid what to do."""
+
+    def f(t, y):
+        rates = np.empty(2)
+        rates[0], rates[1] = y[1], -y[0]
+        return rates
+
+    with pytest.raises(wg.errors.TraceLost, match="zeros_like"):
+        integrate.solve_ivp(f, (0, 1), [1.0, 2.0], method="BDF")
 
 
 def test_explicit_methods_are_scipys():
@@ -360,6 +466,37 @@ def test_ipopts_problem_interface(rng):
     assert np.allclose(free.hessian(np.ones(3), np.zeros(0), 1.0), 2.0)
 
 
+def test_ipopts_functions_run_once_for_each_point(rng):
+    objective, constraints, x = hs071(rng)
+    f, c = Points(objective), Points(constraints)
+    problem = ipopt.Problem(f, np.array([1.0, 5.0, 5.0, 1.0]), c)
+    planned = f.runs, c.runs
+    for point in (x, x + 0.1, x + 0.2):
+        for _ in range(2):
+            problem.objective(point), problem.gradient(point), problem.constraints(point), problem.jacobian(point)
+            problem.hessian(point, rng.normal(size=2), 0.5)
+    assert f.runs - planned[0] <= 3 and c.runs - planned[1] <= 3
+
+
+def test_constraints_run_once_for_each_point(rng):
+    c = Points(lambda x: x[1:] * x[:-1])
+    constraint = optimize.NonlinearConstraint(c, 0, 1)
+    x = rng.normal(size=5)
+    constraint.hess(x, rng.normal(size=4))
+    before = c.runs
+    for point in (x, x + 1, x + 2):
+        constraint.fun(point), constraint.jac(point)
+        v = rng.normal(size=4)
+        assert np.allclose(constraint.hess(point, v), np.diag(v, 1) + np.diag(v, -1))
+    assert c.runs - before == 3
+
+
+def test_a_constraint_that_branches_is_recorded_for_each_hessian():
+    constraint = optimize.NonlinearConstraint(lambda x: x**2 if x[0] > 0 else x**3, 0, 1)
+    for point, expected in (([1.0, 2.0], [2.0, 2.0]), ([-1.0, 2.0], [-6.0, 12.0]), ([3.0, 2.0], [2.0, 2.0])):
+        assert np.allclose(np.diag(constraint.hess(np.array(point), np.ones(2))), expected)
+
+
 def test_a_structure_that_grows_is_reported():
     problem = ipopt.Problem(lambda x: np.sum(x), np.ones(2), lambda x: x if x[0] > 0 else x * np.sum(x))
     with pytest.raises(
@@ -377,5 +514,10 @@ def test_ipopt_itself_is_an_extra():
         ):
             ipopt.minimize_ipopt(lambda x: np.sum(x**2), np.ones(2))
     else:
-        x, _ = ipopt.minimize_ipopt(lambda x: np.sum((x - 1) ** 2), np.zeros(2), options={"print_level": 0})
+        quiet = {"print_level": 0, "sb": "yes"}
+        x, _ = ipopt.minimize_ipopt(lambda x: np.sum((x - 1) ** 2), np.zeros(2), options=quiet)
         assert np.allclose(x, 1.0)
+        objective, constraints, _ = hs071(np.random.default_rng(0))
+        bounds = {"lb": 1, "ub": 5, "cl": [25, 40], "cu": [np.inf, 40]}
+        x, info = ipopt.minimize_ipopt(objective, [1.0, 5.0, 5.0, 1.0], constraints, **bounds, options=quiet)
+        assert np.isclose(info["obj_val"], 17.0140171451792, rtol=1e-6)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -25,19 +26,43 @@ def holds_tensor(value: Any) -> bool:
 
 
 def face(original: Callable[..., Any]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Make a function what a function of SciPy's does on tensors, under its name and signature."""
+    """Make a function what a function of SciPy's does on tensors, under its name and signature.
+
+    Arguments are bound to SciPy's own parameters, so that one that it does not have raises a TypeError as there, and
+    each reaches the parameter of its name. A rule takes what matters to it; `**_` are settings that change nothing.
+    """
+    try:
+        signature = inspect.signature(original)
+    except ValueError:  # written in C
+        signature = None
 
     def decorate(rule: Callable[..., Any]) -> Callable[..., Any]:
+        by_name = signature is not None and _takes_by_name(rule, signature)
+
         @functools.wraps(rule)
         def function(*args: Any, **options: Any) -> Any:
-            if holds_tensor(args) or holds_tensor(options):
-                return rule(*args, **options)
-            return original(*args, **options)
+            if not (holds_tensor(args) or holds_tensor(options)):
+                return original(*args, **options)
+            if signature is not None:
+                bound = signature.bind(*args, **options)
+                if by_name:
+                    return rule(**bound.arguments)
+            return rule(*args, **options)
 
         function.original = original  # type: ignore[attr-defined]
         return function
 
     return decorate
+
+
+def _takes_by_name(rule: Callable[..., Any], signature: inspect.Signature) -> bool:
+    """Whether a rule's parameters are some of SciPy's, all of which have names."""
+    variable = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    own = {p.name for p in inspect.signature(rule).parameters.values() if p.kind not in variable}
+    theirs = signature.parameters.values()
+    return own <= set(signature.parameters) and not any(
+        p.kind in (*variable, inspect.Parameter.POSITIONAL_ONLY) for p in theirs
+    )
 
 
 def floating(x: Any) -> Any:

@@ -232,7 +232,9 @@ class RegularGridInterpolator(Curve):
         method: str = "linear",
         bounds_error: bool = True,
         fill_value: Any = np.nan,
-        **_: Any,
+        *,
+        solver: Any = None,
+        solver_args: Any = None,
     ) -> None:
         if method not in ("linear", "nearest"):
             raise refuse("RegularGridInterpolator", f"method={method!r}", "'linear' or 'nearest'")

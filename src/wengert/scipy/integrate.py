@@ -16,7 +16,8 @@ from ..errors import TraceLost, UnsupportedFunction
 from ..sparse.decide import Options, Recipe
 from ..sparse.jacobians import dense_matrix, pays_off, sparse_matrix
 from ..sparse.parts import BatchJacobian
-from ..sparse.plans import inputs_of, plans
+from ..sparse.plans import plans
+from ..sparse.point import Reused
 from ..sparse.record import Run
 from ._integral import quad, quad_vec  # noqa: F401
 from ._quadrature import cumulative_trapezoid, simpson, trapezoid  # noqa: F401
@@ -50,40 +51,25 @@ class TimeJacobian:
     ----------
     form : str
         "auto", "dense", "sparse" or "banded".
-    runs : int
-        How often the function was recorded.
+    traced : Reused or None
+        The derivative with the time traced; None if that is not possible.
     """
 
     def __init__(self, fun: Callable[..., Any], args: tuple[Any, ...] = (), form: str = "auto") -> None:
         self.function = _StateFirst(fun, args)
         self.form = form
-        self.runs = 0
-        self.traces_time = True
-        self.recipe: Recipe | None = None
-        self._captures: list[Any] = []
+        self.traced: Reused | None = Reused(self.function, "jacobian", "solve_ivp")
 
     def evaluate(self, t: float, y: np.ndarray) -> tuple[Recipe, np.ndarray]:
         """Return the recipe and the entries in CSR order."""
         y = np.asarray(y)
         y = y if y.dtype.kind in "fc" else y.astype(float)
-        if self.recipe is not None and self.traces_time and not self.recipe.branches:
-            data = self.recipe.values([y, np.asarray(float(t)), *self._captures])
-            if data is not None:
-                return self.recipe, data
-        run = self._record(t, y)
-        recipe, data = plans.evaluate(run, Options())
-        self.recipe = recipe
-        self._captures = list(inputs_of(recipe, run)[1 + run.forced :])
-        return recipe, data
-
-    def _record(self, t: float, y: np.ndarray) -> Run:
-        self.runs += 1
-        if self.traces_time:
+        if self.traced is not None:
             try:
-                return Run(self.function, (y, np.asarray(float(t))), {}, 0, False, "solve_ivp", (1,))
+                return self.traced.evaluate(y, np.asarray(float(t)))
             except (TraceLost, UnsupportedFunction, TypeError):
-                self.traces_time = False
-        return Run(self.function, (y, float(t)), {}, 0, False, "solve_ivp")
+                self.traced = None
+        return plans.evaluate(Run(self.function, (y, float(t)), {}, 0, False, "solve_ivp"), Options())
 
     def bandwidth(self, t: float, y: np.ndarray) -> tuple[int, int]:
         """Return how many diagonals there are below and above the main one."""
@@ -163,9 +149,7 @@ def solve_ivp(
     if name not in ("RADAU", "BDF", "LSODA") or not ours:
         if jac is not None:
             options["jac"] = jac
-        return integrate.solve_ivp(
-            fun, t_span, y0, method, t_eval, dense_output, events, vectorized, args, **options
-        )
+        return integrate.solve_ivp(fun, t_span, y0, method, t_eval, dense_output, events, vectorized, args, **options)
     extra = () if args is None else tuple(args) if isinstance(args, tuple | list) else (args,)
     jacobian = TimeJacobian(fun, extra, jac if jac in ("dense", "sparse") else "auto")
     call: Any = jacobian

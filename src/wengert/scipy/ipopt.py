@@ -11,10 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..require import require
-from ..sparse.decide import Options
-from ..sparse.plans import plans
-from ..sparse.point import PointMemo
-from ..sparse.record import Run
+from ..sparse.point import PointMemo, Reused
 
 
 class _Lagrangian:
@@ -48,8 +45,9 @@ class Problem:
     Notes
     -----
     The Jacobian's structure is that of the CSR form, the Hessian's the lower triangle of its own. Each function runs
-    once for each distinct point. A path that Python takes only later may have entries outside of the structure, which
-    IPOPT cannot change; that raises instead of dropping them.
+    once for each distinct point, and again for the Hessian only if Python branches on values. What they read from
+    outside is taken as it is at first. A path that Python takes only later may have entries outside of the structure,
+    which IPOPT cannot change; that raises instead of dropping them.
 
     Examples
     --------
@@ -65,7 +63,7 @@ class Problem:
     def __init__(self, objective: Callable[..., Any], x0: Any, constraints: Callable[..., Any] | None = None) -> None:
         self._objective = PointMemo(objective, (), "Problem: objective")
         self._constraints = None if constraints is None else PointMemo(constraints, (), "Problem: constraints")
-        self._lagrangian = _Lagrangian(objective, constraints)
+        self._lagrangian = Reused(_Lagrangian(objective, constraints), "hessian", "Problem")
         x0 = np.asarray(x0, float)
         self.n = x0.size
         self.m = 0 if self._constraints is None else np.size(self._constraints.value(x0))
@@ -84,16 +82,7 @@ class Problem:
         return rows[keep], columns[keep]
 
     def _second(self, x: np.ndarray, multipliers: Any, factor: float) -> Any:
-        run = Run(
-            self._lagrangian,
-            (x, np.asarray(float(factor)), np.asarray(multipliers, float)),
-            {},
-            0,
-            False,
-            "Problem",
-            (1, 2),
-        )
-        return plans.evaluate(run, Options("hessian"))
+        return self._lagrangian.evaluate(x, np.asarray(float(factor)), np.asarray(multipliers, float))
 
     def objective(self, x: Any) -> float:
         """Return f(x)."""

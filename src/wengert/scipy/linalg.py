@@ -38,13 +38,13 @@ def _as_given(x: Any, vector: bool) -> Any:
 
 
 @face(original.inv)
-def inv(a: Any, *_: Any, **__: Any) -> Any:
+def inv(a: Any, **_: Any) -> Any:
     """Same as `scipy.linalg.inv`."""
     return base.inv(a)
 
 
 @face(original.det)
-def det(a: Any, *_: Any, **__: Any) -> Any:
+def det(a: Any, **_: Any) -> Any:
     """Same as `scipy.linalg.det`; the derivative is right for singular matrices too."""
     return base.det(a)
 
@@ -60,9 +60,7 @@ def _turned(a: Any, trans: Any) -> Any:
 
 
 @face(original.solve)
-def solve(
-    a: Any, b: Any, lower: bool = False, *_: Any, assume_a: str | None = None, transposed: bool = False, **__: Any
-) -> Any:
+def solve(a: Any, b: Any, lower: bool = False, assume_a: str | None = None, transposed: bool = False, **_: Any) -> Any:
     """Same as `scipy.linalg.solve`; with a symmetric `assume_a` one triangle is read, as SciPy does."""
     a = floating(a)
     b, vector = _columns(b)
@@ -79,9 +77,7 @@ def solve(
 
 
 @face(original.solve_triangular)
-def solve_triangular(
-    a: Any, b: Any, trans: Any = 0, lower: bool = False, unit_diagonal: bool = False, *_: Any, **__: Any
-) -> Any:
+def solve_triangular(a: Any, b: Any, trans: Any = 0, lower: bool = False, unit_diagonal: bool = False, **_: Any) -> Any:
     """Same as `scipy.linalg.solve_triangular`."""
     a = floating(a)
     b, vector = _columns(b)
@@ -90,7 +86,7 @@ def solve_triangular(
 
 
 @face(original.solve_banded)
-def solve_banded(l_and_u: Any, ab: Any, b: Any, *_: Any, **__: Any) -> Any:
+def solve_banded(l_and_u: Any, ab: Any, b: Any, **_: Any) -> Any:
     """Same as `scipy.linalg.solve_banded`."""
     lower, upper = (int(n) for n in l_and_u)
     ab = floating(ab)
@@ -142,7 +138,7 @@ def solve_discrete_lyapunov(a: Any, q: Any, method: Any = None) -> Any:
 
 
 @face(original.lstsq)
-def lstsq(a: Any, b: Any, cond: Any = None, *_: Any, **__: Any) -> tuple[Any, Any, Any, Any]:
+def lstsq(a: Any, b: Any, cond: Any = None, **_: Any) -> tuple[Any, Any, Any, Any]:
     """Same as `scipy.linalg.lstsq`; the rank is taken to be constant."""
     a = floating(a)
     x, residuals, rank, s = base.lstsq(a, b, rcond=float(np.finfo(a.dtype).eps) if cond is None else cond)
@@ -164,19 +160,19 @@ def pinv(a: Any, *, atol: Any = None, rtol: Any = None, return_rank: bool = Fals
 
 
 @face(original.cholesky)
-def cholesky(a: Any, lower: bool = False, *_: Any, **__: Any) -> Any:
+def cholesky(a: Any, lower: bool = False, **_: Any) -> Any:
     """Same as `scipy.linalg.cholesky`: one triangle of the argument is read."""
     return base.cholesky(a, upper=not lower)
 
 
 @face(original.cho_factor)
-def cho_factor(a: Any, lower: bool = False, *_: Any, **__: Any) -> tuple[Any, bool]:
+def cho_factor(a: Any, lower: bool = False, **_: Any) -> tuple[Any, bool]:
     """Same as `scipy.linalg.cho_factor`; the other triangle of the result is zero."""
     return base.cholesky(a, upper=not lower), lower
 
 
 @face(original.cho_solve)
-def cho_solve(c_and_lower: Any, b: Any, *_: Any, **__: Any) -> Any:
+def cho_solve(c_and_lower: Any, b: Any, **_: Any) -> Any:
     """Same as `scipy.linalg.cho_solve`."""
     c, lower = c_and_lower
     c = floating(c)
@@ -187,7 +183,7 @@ def cho_solve(c_and_lower: Any, b: Any, *_: Any, **__: Any) -> Any:
 
 
 @face(original.lu_factor)
-def lu_factor(a: Any, *_: Any, **__: Any) -> tuple[Any, Any]:
+def lu_factor(a: Any, **_: Any) -> tuple[Any, Any]:
     """Same as `scipy.linalg.lu_factor`, for square matrices."""
     result = p.lu_factor(floating(a))
     pivots = pick(result, position=1)
@@ -195,7 +191,7 @@ def lu_factor(a: Any, *_: Any, **__: Any) -> tuple[Any, Any]:
 
 
 @face(original.lu_solve)
-def lu_solve(lu_and_piv: Any, b: Any, trans: Any = 0, *_: Any, **__: Any) -> Any:
+def lu_solve(lu_and_piv: Any, b: Any, trans: Any = 0, **_: Any) -> Any:
     """Same as `scipy.linalg.lu_solve`."""
     lu, pivots = lu_and_piv
     lu = floating(lu)
@@ -212,7 +208,7 @@ def lu_solve(lu_and_piv: Any, b: Any, trans: Any = 0, *_: Any, **__: Any) -> Any
 
 
 @face(original.lu)
-def lu(a: Any, permute_l: bool = False, *_: Any, p_indices: bool = False, **__: Any) -> Any:
+def lu(a: Any, permute_l: bool = False, p_indices: bool = False, **_: Any) -> Any:
     """Same as `scipy.linalg.lu`, for square matrices."""
     packed, pivots = lu_factor(a)
     rows = p.permutation(pivots)
@@ -226,9 +222,7 @@ def lu(a: Any, permute_l: bool = False, *_: Any, p_indices: bool = False, **__: 
 
 
 @face(original.qr)
-def qr(
-    a: Any, overwrite_a: bool = False, lwork: Any = None, mode: str = "full", pivoting: bool = False, **_: Any
-) -> Any:
+def qr(a: Any, mode: str = "full", pivoting: bool = False, **_: Any) -> Any:
     """Same as `scipy.linalg.qr` without pivoting, in the modes 'full', 'economic' and 'r'."""
     if pivoting:
         raise refuse(
@@ -288,10 +282,14 @@ def eigvalsh(a: Any, b: Any = None, *, lower: bool = True, **options: Any) -> An
 
 
 @face(original.eig)
-def eig(a: Any, b: Any = None, left: bool = False, right: bool = True, *_: Any, **__: Any) -> Any:
+def eig(
+    a: Any, b: Any = None, left: bool = False, right: bool = True, *, homogeneous_eigvals: bool = False, **_: Any
+) -> Any:
     """Same as `scipy.linalg.eig` for an ordinary problem and right eigenvectors."""
     if b is not None or left:
         raise refuse("scipy.linalg.eig", "b, or left=True,", "eig(solve(b, a)), or eig(a.conj().T) for left vectors")
+    if homogeneous_eigvals:
+        raise refuse("scipy.linalg.eig", "homogeneous_eigvals=True", "homogeneous_eigvals=False")
     result = p.eig(floating(a))
     w, v = pick(result, position=0), pick(result, position=1)
     if not is_complex(a) and not base._has_imaginary_part(w):
@@ -300,20 +298,20 @@ def eig(a: Any, b: Any = None, left: bool = False, right: bool = True, *_: Any, 
 
 
 @face(original.eigvals)
-def eigvals(a: Any, b: Any = None, *_: Any, **__: Any) -> Any:
+def eigvals(a: Any, b: Any = None, **options: Any) -> Any:
     """Same as `scipy.linalg.eigvals` for an ordinary problem."""
-    return eig(a, b, right=False)
+    return eig(a, b, right=False, **options)
 
 
 @face(original.svd)
-def svd(a: Any, full_matrices: bool = True, compute_uv: bool = True, *_: Any, **__: Any) -> Any:
+def svd(a: Any, full_matrices: bool = True, compute_uv: bool = True, **_: Any) -> Any:
     """Same as `scipy.linalg.svd`."""
     result = base.svd(a, full_matrices, compute_uv)
     return tuple(result) if compute_uv else result
 
 
 @face(original.svdvals)
-def svdvals(a: Any, *_: Any, **__: Any) -> Any:
+def svdvals(a: Any, **_: Any) -> Any:
     """Same as `scipy.linalg.svdvals`."""
     return base.svdvals(a)
 

@@ -306,6 +306,16 @@ def laplace(input: Any, output: Any = None, mode: Any = "reflect", cval: Any = 0
     return np.zeros_like(x) if total is None else total
 
 
+def _gaussian_derivatives(
+    input: Any, sigma: Any, order: int, mode: Any, cval: Any, axes: Any, options: dict[str, Any]
+) -> list[Any]:
+    """Return the smoothed derivatives of one order along each axis."""
+    x = floating(input)
+    chosen = _axes(axes, x.ndim)
+    orders = ([order if b == a else 0 for b in chosen] for a in chosen)
+    return [gaussian_filter(x, sigma, each, mode=mode, cval=cval, axes=chosen, **options) for each in orders]
+
+
 @face(original.gaussian_laplace)
 def gaussian_laplace(
     input: Any,
@@ -319,12 +329,7 @@ def gaussian_laplace(
 ) -> Any:
     """Same as `scipy.ndimage.gaussian_laplace`."""
     _no_output(output, "gaussian_laplace")
-    x = floating(input)
-    chosen = _axes(axes, x.ndim)
-    parts = []
-    for a in chosen:
-        order = [2 if b == a else 0 for b in chosen]
-        parts.append(gaussian_filter(x, sigma, order, mode=mode, cval=cval, axes=chosen, **options))
+    parts = _gaussian_derivatives(input, sigma, 2, mode, cval, axes, options)
     return sum(parts[1:], parts[0])
 
 
@@ -341,10 +346,5 @@ def gaussian_gradient_magnitude(
 ) -> Any:
     """Same as `scipy.ndimage.gaussian_gradient_magnitude`; where it is 0 the derivative is taken to be 0."""
     _no_output(output, "gaussian_gradient_magnitude")
-    x = floating(input)
-    chosen = _axes(axes, x.ndim)
-    parts = []
-    for a in chosen:
-        order = [1 if b == a else 0 for b in chosen]
-        parts.append(gaussian_filter(x, sigma, order, mode=mode, cval=cval, axes=chosen, **options))
+    parts = _gaussian_derivatives(input, sigma, 1, mode, cval, axes, options)
     return np.linalg.norm(np.stack(parts, axis=0), axis=0)

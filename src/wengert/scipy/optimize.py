@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 
 from ..errors import ArgumentError
-from ..sparse.point import PointMemo
-from ..sparse.record import Run
+from ..sparse.jacobians import dense_matrix, pays_off, sparse_matrix
+from ..sparse.operators import operator_at
+from ..sparse.point import PointMemo, Reused
 from ._solution import plain_solver, solution
 
 # Methods of `minimize` by what they take.
@@ -95,8 +96,9 @@ def minimize(
     args = args if isinstance(args, tuple) else (args,)
     name = "" if method is None else method.upper() if isinstance(method, str) else "CUSTOM"
     takes = name not in ("NELDER-MEAD", "POWELL", "COBYLA", "COBYQA", "CUSTOM")
-    constraints = _with_derivatives(constraints)
-    if jac is not None or not takes:
+    lacks_second = hess is None and hessp is None and name in (*_PRODUCTS, *_MATRIX, "TRUST-CONSTR")
+    constraints = _with_derivatives(constraints, name)
+    if not takes or not (jac is None or (callable(jac) and lacks_second)):
         return optimize.minimize(fun, x0, args, method, jac, hess, hessp, bounds, constraints, tol, callback, options)
     memo = PointMemo(fun, args, "minimize")
 
@@ -106,38 +108,60 @@ def minimize(
     def gradient(x: np.ndarray, *_: Any) -> np.ndarray:
         return _contiguous(memo.gradient(x)).reshape(x.shape)
 
-    if hess is None and hessp is None:
+    if lacks_second:
         if name in _PRODUCTS:
             hessp = lambda x, v, *_: memo.product(x, v, "hessian")
-        elif name in _MATRIX:
-            hess = lambda x, *_: memo.matrix(x, "hessian", "dense")
-        elif name == "TRUST-CONSTR":
-            hess = lambda x, *_: memo.matrix(x, "hessian", "auto")
-    return optimize.minimize(value, x0, (), method, gradient, hess, hessp, bounds, constraints, tol, callback, options)
+        else:
+            form = "dense" if name in _MATRIX else "auto"
+            hess = lambda x, *_: memo.matrix(x, "hessian", form)
+    first = gradient if jac is None else jac
+    return optimize.minimize(value, x0, args, method, first, hess, hessp, bounds, constraints, tol, callback, options)
 
 
-def _with_derivatives(constraints: Any) -> Any:
-    """Give constraints that lack derivatives exact ones."""
+def _with_derivatives(constraints: Any, method: str) -> Any:
+    """Give constraints that lack derivatives exact ones: second ones to the method that takes them, trust-constr."""
     from scipy import optimize
 
     if isinstance(constraints, Sequence | list):
-        return [_with_derivatives(one) for one in constraints] if constraints else constraints
+        return [_with_derivatives(one, method) for one in constraints] if constraints else constraints
     if isinstance(constraints, dict) and "jac" not in constraints:
-        memo = PointMemo(constraints["fun"], constraints.get("args", ()), "minimize: constraint")
+        args = constraints.get("args", ())
+        if method == "TRUST-CONSTR":
+            upper = 0.0 if constraints["type"].lower() == "eq" else np.inf
+            return NonlinearConstraint(_Fixed(constraints["fun"], args), 0.0, upper)
+        memo = PointMemo(constraints["fun"], args, "minimize: constraint")
         return {
             **{k: v for k, v in constraints.items() if k != "args"},
             "fun": lambda x: np.asarray(memo.value(x)),
             "jac": lambda x: memo.matrix(x, "jacobian", "dense"),
         }
-    if isinstance(constraints, optimize.NonlinearConstraint) and constraints.jac == "2-point":
-        return NonlinearConstraint(
-            constraints.fun, constraints.lb, constraints.ub, keep_feasible=constraints.keep_feasible
-        )
+    if isinstance(constraints, optimize.NonlinearConstraint):
+        known = constraints
+        if isinstance(known.jac, str) and known.jac == "2-point":
+            hess = known.hess if callable(known.hess) else "exact"
+            known = NonlinearConstraint(known.fun, known.lb, known.ub, hess=hess, keep_feasible=known.keep_feasible)
+        if method != "TRUST-CONSTR" and getattr(known, "is_exact", False):  # SciPy warns of a `hess` that it ignores
+            known = optimize.NonlinearConstraint(
+                known.fun, known.lb, known.ub, known.jac, keep_feasible=known.keep_feasible
+            )
+        return known
     return constraints
 
 
+class _Fixed:
+    """A function with further arguments fixed."""
+
+    def __init__(self, function: Callable[..., Any], args: Any, kwargs: dict[str, Any] | None = None) -> None:
+        self.function = function
+        self.args = args
+        self.kwargs = kwargs or {}
+
+    def __call__(self, *args: Any) -> Any:
+        return self.function(*args, *self.args, **self.kwargs)
+
+
 class _Weighted:
-    """v . c(x) as a function of x: its Hessian is what a constraint's `hess` has to return."""
+    """v . c(x): its Hessian by x is what a constraint's `hess` returns; the weights v change at every call."""
 
     def __init__(self, fun: Callable[..., Any]) -> None:
         self.fun = fun
@@ -181,40 +205,17 @@ def NonlinearConstraint(
         form = "auto" if jac == "exact" else jac
         jac = lambda x: memo.matrix(x, "jacobian", form)
     if isinstance(hess, str) and hess == "exact":
-        second = SecondOrder(_Weighted(fun))
-        hess = lambda x, v: second(x, v)
-    return optimize.NonlinearConstraint(
+        second = Reused(_Weighted(fun), "hessian", "NonlinearConstraint")
+
+        def hess(x: Any, v: Any) -> Any:
+            recipe, data = second.evaluate(np.asarray(x, float), np.asarray(v, float))
+            return sparse_matrix(recipe, data) if pays_off(recipe) else dense_matrix(recipe, data)
+
+    made = optimize.NonlinearConstraint(
         lambda x: np.atleast_1d(np.asarray(memo.value(x))), lb, ub, jac, hess, keep_feasible, **options
     )
-
-
-class SecondOrder:
-    """The Hessian by x of a scalar function of x and of weights, which may change at every call."""
-
-    def __init__(self, function: Callable[..., Any], form: str = "auto", name: str = "NonlinearConstraint") -> None:
-        self.function = function
-        self.form = form
-        self.name = name
-
-    def __call__(self, x: Any, *weights: Any) -> Any:
-        """Return the Hessian."""
-        from ..sparse.decide import Options
-        from ..sparse.jacobians import dense_matrix, pays_off, sparse_matrix
-        from ..sparse.plans import plans
-
-        run = Run(
-            self.function,
-            (np.asarray(x, float), *(np.asarray(w, float) for w in weights)),
-            {},
-            0,
-            False,
-            self.name,
-            range(1, 1 + len(weights)),
-        )
-        recipe, data = plans.evaluate(run, Options("hessian"))
-        if self.form == "sparse" or (self.form == "auto" and pays_off(recipe)):
-            return sparse_matrix(recipe, data)
-        return dense_matrix(recipe, data)
+    made.is_exact = True
+    return made
 
 
 @solution
@@ -260,30 +261,17 @@ def least_squares(
         raise ArgumentError(
             f"least_squares: method 'lm' takes dense Jacobians only, not {jac!r}", hint="method='trf' or 'dogbox'"
         )
-    memo = PointMemo(_Called(fun, kwargs), args, "least_squares")
+    memo = PointMemo(_Fixed(fun, (), kwargs), args, "least_squares")
     form = {"exact": "dense" if method == "lm" else "auto"}.get(jac, jac)
 
     def jacobian(x: np.ndarray, *_: Any, **__: Any) -> Any:
         if form == "operator":
-            from ..sparse.operators import operator_at
-
             return operator_at(memo, x)
         return memo.matrix(x, "jacobian", form)
 
     return optimize.least_squares(
         lambda x, *_, **__: np.asarray(memo.value(x)), x0, jacobian, bounds, method, *positional, **options
     )
-
-
-class _Called:
-    """A function with keyword arguments fixed."""
-
-    def __init__(self, function: Callable[..., Any], kwargs: dict[str, Any]) -> None:
-        self.function = function
-        self.kwargs = kwargs
-
-    def __call__(self, *args: Any) -> Any:
-        return self.function(*args, **self.kwargs)
 
 
 def curve_fit(
@@ -353,9 +341,22 @@ def root(
     callback: Any = None,
     options: dict[str, Any] | None = None,
 ) -> Any:
-    """Find a root of a vector function as `scipy.optimize.root` does, with an exact Jacobian for "hybr" and "lm".
+    """Find a root of a vector function as `scipy.optimize.root` does, with exact derivatives for hybr, lm and krylov.
 
     f: (n,) -> (n,)   returns: OptimizeResult
+
+    Parameters
+    ----------
+    fun, x0, args, method, tol, callback, options
+        As for `scipy.optimize.root`.
+    jac : {None, "exact", "dense", "sparse", "operator"} or what SciPy takes
+        hybr and lm take a dense Jacobian. krylov takes products ("operator", and if nothing is said), or solves with
+        the sparse matrix: Newton's method for large systems.
+
+    Raises
+    ------
+    ArgumentError
+        If the method does not take that form.
 
     Examples
     --------
@@ -368,19 +369,40 @@ def root(
     from scipy import optimize
 
     args = args if isinstance(args, tuple) else (args,)
-    if jac is not None or method not in ("hybr", "lm"):
+    ours = jac is None or (isinstance(jac, str) and jac in FORMS)
+    if not ours or method not in ("hybr", "lm", "krylov"):
         return optimize.root(fun, x0, args, method, jac, tol, callback, options)
     memo = PointMemo(fun, args, "root")
+    if method == "krylov":
+        return optimize.root(memo.value, x0, (), method, None, tol, callback, _with_products(memo, jac, options))
+    if jac in ("sparse", "operator"):
+        raise ArgumentError(
+            f"root: method {method!r} takes dense Jacobians only, not {jac!r}", hint="method='krylov', or jac='dense'"
+        )
     return optimize.root(
-        memo.value,
-        x0,
-        (),
-        method,
-        lambda x: memo.matrix(x, "jacobian", "dense"),
-        tol,
-        callback,
-        options,
+        memo.value, x0, (), method, lambda x: memo.matrix(x, "jacobian", "dense"), tol, callback, options
     )
+
+
+def _with_products(memo: PointMemo, form: str | None, options: dict[str, Any] | None) -> dict[str, Any]:
+    """Return the options of the method krylov with an inner solver that uses the exact Jacobian.
+
+    It is asked for a step right after the function's value at the point where the step starts.
+    """
+    inner = (options or {}).get("jac_options", {})
+    if "method" in inner:
+        return options or {}
+
+    def step(_differences: Any, right: np.ndarray, rtol: float, maxiter: int, M: Any, **_: Any) -> tuple[Any, int]:
+        from scipy.sparse import linalg
+
+        if form in ("dense", "sparse"):
+            matrix = memo.matrix(memo.point, "jacobian", form)
+            solved = np.linalg.solve(matrix, right) if form == "dense" else linalg.spsolve(matrix.tocsc(), right)
+            return solved, 0
+        return linalg.lgmres(operator_at(memo, memo.point), right, rtol=rtol, atol=0.0, maxiter=1, inner_m=maxiter, M=M)
+
+    return {**(options or {}), "jac_options": {**inner, "method": step}}
 
 
 def root_scalar(

@@ -16,6 +16,7 @@ import scipy.special as sp
 import scipy.stats as original
 
 from ..errors import ShapeError
+from ..primitives.special_other import expit_slope
 from . import linalg
 from ._face import floating, holds_tensor, refuse
 
@@ -183,7 +184,8 @@ def _unit(*_: Any) -> tuple[float, float]:
 
 def _t_logpdf(y: Any, df: Any) -> Any:
     half = 0.5 * (df + 1)
-    return sp.gammaln(half) - sp.gammaln(0.5 * df) - 0.5 * np.log(np.pi * df) - half * np.log1p(y * y / df)
+    # two logarithms of gamma functions would cancel where there are many degrees of freedom
+    return -sp.betaln(0.5 * df, 0.5) - 0.5 * np.log(df) - half * np.log1p(y * y / df)
 
 
 def _f_logpdf(y: Any, n: Any, m: Any) -> Any:
@@ -197,7 +199,9 @@ def _f_logpdf(y: Any, n: Any, m: Any) -> Any:
 
 def _logistic_logpdf(y: Any) -> Any:
     size = np.abs(y)
-    return -size - 2 * np.log1p(np.exp(-size))
+    near = size < 1  # the two terms' slopes cancel there
+    small, far = np.where(near, y, 0.0), np.where(near, 1.0, size)
+    return np.where(near, np.log(expit_slope(small)), -far - 2 * np.log1p(np.exp(-far)))
 
 
 def _half_exponential(y: Any) -> Any:
@@ -293,7 +297,7 @@ logistic = Distribution(
 cauchy = Distribution(
     "cauchy",
     _everywhere,
-    logpdf=lambda y: -np.log(np.pi * (1 + y * y)),
+    logpdf=lambda y: -2 * np.log(np.hypot(1.0, y)) - float(np.log(np.pi)),
     cdf=lambda y: np.arctan2(1.0, -y) / np.pi,
     sf=lambda y: np.arctan2(1.0, y) / np.pi,
     ppf=lambda q: np.tan(np.pi * q - np.pi / 2),

@@ -25,15 +25,12 @@ class Colouring:
 
     Attributes
     ----------
-    kind : str
-        "columns", "rows", "both", "star" or "acyclic".
     columns, rows : ndarray of int or None
         Colour of each column, of each row; -1 for one that is not needed.
     columns_first : bool
         Where an entry's row and column both have a colour: whether the column's shows it.
     """
 
-    kind: str
     columns: np.ndarray | None = None
     rows: np.ndarray | None = None
     columns_first: bool = False
@@ -72,7 +69,7 @@ def colour_columns(pattern: Any, order: str = "natural") -> np.ndarray:
     if order == "best":
         found = _greedy(rows, None)
         bound = int(np.diff(rows.indptr).max(initial=0))
-        tried = ("largest-first", "smallest-last") if rows.nnz * max(bound, 1) < 2_000_000 else ()
+        tried = ORDERS[1:] if rows.nnz * max(bound, 1) < 2_000_000 else ()
         for other in tried:
             if int(found.max(initial=-1)) + 1 <= bound:
                 break
@@ -262,8 +259,8 @@ def colour_both(pattern: Any, order: str = "natural") -> Colouring:
     rows = _as_csr(pattern)
     by_rows = _split(rows, order)
     by_columns = _split(rows.T.tocsr(), order)
-    first = Colouring("both", by_rows[1], by_rows[0])
-    second = Colouring("both", by_columns[0], by_columns[1], columns_first=True)
+    first = Colouring(by_rows[1], by_rows[0])
+    second = Colouring(by_columns[0], by_columns[1], columns_first=True)
     return first if first.count <= second.count else second
 
 
@@ -294,17 +291,3 @@ def _split(rows: Any, order: str) -> tuple[np.ndarray, np.ndarray]:
             best = (passes, row_colours, column_colours)
     assert best is not None
     return best[1], best[2]
-
-
-# ---------------------------------------------------------------- checks
-
-
-def is_valid_columns(pattern: Any, colours: np.ndarray) -> bool:
-    """Whether no row has two entries in columns of one colour."""
-    rows = _as_csr(pattern)
-    here = np.repeat(np.arange(rows.shape[0]), np.diff(rows.indptr))
-    mine = colours[rows.indices]
-    if (mine < 0).any():
-        return False
-    keys = here * (int(colours.max(initial=0)) + 1) + mine
-    return len(np.unique(keys)) == rows.nnz

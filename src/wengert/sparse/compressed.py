@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from ..execute.interpret import run as run_program
 from ..program import Program
 from ..transforms.derive import batch_program
 from ..transforms.simplify import simplify
@@ -52,7 +53,7 @@ class Pass:
             size = min(self.chunk, self.count - start)
             seeds = self._seeds(start, size)
             program, _ = self._program(size)
-            outs = program(*values, *seeds)
+            outs = run_program(program, [*values, *seeds], program.captures)
             flat = [np.reshape(out, (size, -1)) for out in outs]
             blocks.append(flat[0] if len(flat) == 1 else np.concatenate(flat, axis=1))
         if not blocks:
@@ -146,6 +147,16 @@ class Compressed:
         """Number of colours over all passes."""
         return sum(one.count for one in self.passes)
 
+    def entry_passes(self) -> np.ndarray:
+        """Return the number of the pass, over all colours, that shows each entry, in CSR order."""
+        starts = np.cumsum([0, *(one.count for one in self.passes)])
+        parts = [
+            read // one.width + start for one, read, start in zip(self.passes, self.read, starts[:-1], strict=True)
+        ]
+        found = np.concatenate([np.zeros(0, np.int64), *parts])
+        found = found if self.order is None else found[self.order]
+        return found if self.unknown is None else found[self.unknown]
+
     @property
     def nbytes(self) -> int:
         """Bytes of the static arrays."""
@@ -160,7 +171,7 @@ class Compressed:
         data = parts[0] if len(parts) == 1 else np.concatenate(parts)
         if self.order is not None:
             data = data[self.order]
-        if self.unknown is not None:
+        if self.unknown is not None and len(self.unknown):
             from scipy.sparse.linalg import spsolve_triangular
 
             data = spsolve_triangular(self.lower, data, lower=True, unit_diagonal=True)[self.unknown]

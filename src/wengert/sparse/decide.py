@@ -14,14 +14,14 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import ArgumentError, TooLarge
+from ..errors import ArgumentError
 from ..program import Program, trace
 from ..transforms.derive import forward_program, reverse_program
 from ..transforms.simplify import simplify
 from .assembly import Assembly
 from .colouring import Colouring, colour_both, colour_columns, colour_graph, colour_rows, without_diagonal
 from .compressed import Compressed
-from .cost import CALL, pass_cost, program_cost
+from .cost import CALL, bytes_per_seed, pass_cost, program_cost
 from .evaluate import Known, part_of
 from .inline import written_out
 from .numeric import Structured
@@ -60,11 +60,12 @@ class Options:
 
 @dataclass
 class Choice:
-    """One way that was weighed: its name, its work in cheap operations, and a remark."""
+    """One way that was weighed: its name, its work in cheap operations, a remark, and the bytes it takes at once."""
 
     name: str
     work: float
     remark: str = ""
+    nbytes: float = 0.0
 
 
 @dataclass
@@ -145,6 +146,12 @@ class Recipe:
         from scipy.sparse import csr_array
 
         return csr_array((np.ones(self.nnz, bool), self.indices.copy(), self.indptr.copy()), shape=self.shape)
+
+    def program(self) -> Program | None:
+        """Return the Program of a recipe's inputs that computes all entries in CSR order, or None if there is none."""
+        if self.guard_program is not None or not isinstance(self.evaluator, Structured) or self.evaluator.guards:
+            return None
+        return self.evaluator.program()
 
     def values(self, inputs: Sequence[Any]) -> np.ndarray | None:
         """Return the entries in CSR order, or None if the index arrays say that the structure is another one."""
@@ -261,7 +268,13 @@ class _Maker:
         reverse = self.directions == (True,) or (len(self.directions) == 2 and self.height < self.width)
         passes = self.height if reverse else self.width
         work = pass_cost(self.linear(reverse)[0], self.primals, passes)
-        return Choice("dense", work, f"{passes} passes")
+        result = self.height * self.width * np.dtype(self.dtype).itemsize
+        return Choice("dense", work, f"{passes} passes", result + self._bytes_of_passes(reverse, passes))
+
+    def _bytes_of_passes(self, reverse: bool, passes: int) -> float:
+        """Return the most bytes that so many passes take at once."""
+        each = bytes_per_seed(self.linear(reverse)[0], self.primals)
+        return min(passes * each, max(each, self.options.max_bytes))
 
     def structured(self, reverse: bool) -> tuple[float, bool, Accumulated] | None:
         linear, known = self.linear(reverse)
@@ -276,7 +289,9 @@ class _Maker:
             accumulated = diagonal_of(accumulated)
         work = program_cost(simplify(accumulated.program))
         work += sum(CALL + 2.0 * prod(entry.shape) for entry in accumulated.entries if entry.output is not None)
-        self.choices.append(Choice(name, work, f"{len(accumulated.entries)} terms"))
+        stored = sum(prod(entry.shape) for entry in accumulated.entries) * np.dtype(self.dtype).itemsize
+        taken = stored + bytes_per_seed(accumulated.program, 0)
+        self.choices.append(Choice(name, work, f"{len(accumulated.entries)} terms", taken))
         return work, reverse, accumulated
 
     def finish_structured(self, work: float, reverse: bool, accumulated: Accumulated) -> Recipe:
@@ -309,7 +324,8 @@ class _Maker:
             linear, _ = self.linear(reverse)
             bound = pass_cost(linear, self.primals, least) + 2.0 * recipe.nnz
             name = "row colouring" if reverse else "column colouring"
-            self.choices.append(Choice(name, bound, f"at least {least} passes"))
+            taken = self._bytes_of_passes(reverse, least)
+            self.choices.append(Choice(name, bound, f"at least {least} passes", taken))
             better = better or bound < work
         return better
 
@@ -372,10 +388,10 @@ class _Maker:
         found: list[tuple[Choice, Colouring, Any]] = []
         columns = rows = None
         if mode in ("auto", "forward", "columns") and False in self.directions:
-            columns = Colouring("columns", colour_columns(pattern, order))
+            columns = Colouring(colour_columns(pattern, order))
             found.append((self._choice("column colouring", columns, False), columns, None))
         if mode in ("auto", "reverse", "rows") and True in self.directions:
-            rows = Colouring("rows", None, colour_rows(pattern, order))
+            rows = Colouring(rows=colour_rows(pattern, order))
             found.append((self._choice("row colouring", rows, True), rows, None))
         one_sided = min((c.count for _, c, _ in found), default=10**9)
         if mode == "both" or (mode == "auto" and len(self.directions) == 2 and one_sided > 8):
@@ -396,31 +412,33 @@ class _Maker:
         both = without_diagonal(csr_array(pattern) + csr_array(pattern.T))
         colours = colour_graph(both)
         reverse = self.directions[0]
-        colouring = Colouring("rows", None, colours) if reverse else Colouring("columns", colours)
+        colouring = Colouring(rows=colours) if reverse else Colouring(colours)
         return [(self._choice("colouring for the diagonal", colouring, reverse), colouring, None)]
 
     def _choice(self, name: str, colouring: Colouring, reverse: bool | None) -> Choice:
-        work = 0.0
+        work = taken = 0.0
         passes = []
         for colours, direction in ((colouring.columns, False), (colouring.rows, True)):
             if colours is None or (count := int(colours.max(initial=-1)) + 1) == 0:
                 continue
             work += pass_cost(self.linear(direction)[0], self.primals, count)
+            taken = max(taken, self._bytes_of_passes(direction, count))
             passes.append(f"{count} {'reverse' if direction else 'forward'}")
-        return Choice(name, work, " and ".join(passes or ["0"]) + " passes")
+        return Choice(name, work, " and ".join(passes or ["0"]) + " passes", taken)
 
     def _symmetric(self, pattern: Any, mode: str) -> list[tuple[Choice, Colouring, Any]]:
         order = "natural" if self.options.order == "best" else self.options.order
         linear, _ = self.linear(False)
         found: list[tuple[Choice, Colouring, Any]] = []
-        none = Colouring("star")
+        none = Colouring()
 
         def weigh(name: str, colours: np.ndarray, how: str) -> Choice:
             count = int(colours.max(initial=-1)) + 1
-            return Choice(name, pass_cost(linear, self.primals, count), f"{count} passes, {how}")
+            work = pass_cost(linear, self.primals, count)
+            return Choice(name, work, f"{count} passes, {how}", self._bytes_of_passes(False, count))
 
         if mode in ("auto", "forward", "reverse", "columns", "rows", "both"):
-            columns = Colouring("columns", colour_columns(pattern, self.options.order))
+            columns = Colouring(colour_columns(pattern, self.options.order))
             found.append((self._choice("column colouring", columns, False), columns, None))
         if mode in ("auto", "star"):
             stars = star_colouring(pattern, order)
@@ -462,6 +480,3 @@ def gradient_program(program: Program, count: int) -> Program:
     (slot,) = program.output_slots
     one = np.ones(slot.shape, slot.dtype)
     return simplify(trace(lambda *values: list(pull(*values, one)), program.inputs))
-
-
-__all__ = ["MODES", "Choice", "Options", "Recipe", "Structured", "TooLarge", "gradient_program", "make"]

@@ -79,6 +79,8 @@ def sparse_matrix(recipe: Recipe, data: np.ndarray) -> Any:
 
     The index arrays are copies: SciPy's in-place methods may change them.
     """
+    if data.dtype == np.float16:
+        data = data.astype(np.float32)  # the smallest floating numbers that SciPy's methods take
     model = recipe.model
     result = object.__new__(type(model))  # SciPy's constructor checks again what is known
     result.__dict__.update(model.__dict__)

@@ -7,7 +7,21 @@ from typing import Any
 
 import numpy as np
 
+from .. import tree
 from .point import PointMemo
+
+
+class _Product:
+    """A product with a derivative at a point; it pickles if the user's function does."""
+
+    def __init__(self, memo: PointMemo, x: np.ndarray, kind: str) -> None:
+        self.memo = memo
+        self.x = x
+        self.kind = kind
+
+    def __call__(self, v: Any) -> np.ndarray:
+        """Return the product with a vector."""
+        return self.memo.product(self.x, v, self.kind)
 
 
 def operator_at(memo: PointMemo, x: Any) -> Any:
@@ -15,12 +29,12 @@ def operator_at(memo: PointMemo, x: Any) -> Any:
     from scipy.sparse.linalg import LinearOperator
 
     x = np.array(x)
-    value = np.asarray(memo.value(x))
+    value = np.concatenate([np.ravel(part) for part in tree.flatten(memo.value(x))[0]])
     return LinearOperator(
         shape=(value.size, x.size),
         dtype=np.result_type(x, value),
-        matvec=lambda v: memo.product(x, v, "push"),
-        rmatvec=lambda v: memo.product(x, v, "pull"),
+        matvec=_Product(memo, x, "push"),
+        rmatvec=_Product(memo, x, "pull"),
     )
 
 
@@ -66,7 +80,5 @@ def hessian_operator(function: Callable[..., Any], x: Any, *args: Any) -> Any:
     memo = PointMemo(function, args, "hessian_operator")
     x = np.array(x, dtype=float) if np.asarray(x).dtype.kind not in "fc" else np.array(x)
 
-    def product(v: Any) -> np.ndarray:
-        return memo.product(x, v, "hessian")
-
+    product = _Product(memo, x, "hessian")
     return LinearOperator(shape=(x.size, x.size), dtype=x.dtype, matvec=product, rmatvec=product)

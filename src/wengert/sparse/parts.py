@@ -3,6 +3,9 @@
 That samples or blocks are independent is proved from the pattern, never assumed: the derivative of one sample's result
 by another sample must be structurally zero. The proof looks at which samples each element depends on, not at which
 elements, so it costs about one evaluation.
+
+Inside of another derivative, a tape, `jit` or `vmap` the same numbers are computed from recorded lines, with the same
+proof, so that what is around can go on with them.
 """
 
 from __future__ import annotations
@@ -14,15 +17,20 @@ from typing import Any
 import numpy as np
 
 from .. import tree
+from ..derivatives.dense import check_differentiable_output, jacobian_blocks
 from ..derivatives.gradient import Derivative
+from ..derivatives.linear_map import push_block
 from ..derivatives.memory import check_result
+from ..derivatives.recorded import Recorded, check_argnums, enclosed
 from ..errors import ArgumentError, CoupledRows, ShapeError
+from ..tensor import Tensor
 from ..transforms.derive import forward_program, reverse_program
 from ..transforms.simplify import simplify
 from .compressed import Pass
 from .cost import pass_cost, program_cost
 from .decide import Choice, Options, Recipe
 from .evaluate import Known, part_of
+from .from_lines import dependence_of_lines
 from .inline import written_out
 from .jacobians import record
 from .pattern import Rows, dependence
@@ -43,14 +51,27 @@ class _Part(Derivative):
 
     def _run(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Run:
         run = record(self.function, args, kwargs, self.argnums, self.has_aux, self.name)
-        if len(run.inputs) != 1 or len(run.outputs) != 1:
-            raise ShapeError(
-                f"{self.name}: one array in and one array out are needed, not {len(run.inputs)} and {len(run.outputs)}",
-                hint="wengert.jacobian, which takes nested structures",
-            )
+        self._check_single(len(run.inputs), len(run.outputs))
         return run
 
-    def _done(self, result: Any, run: Run) -> Any:
+    def _enclosed(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Recorded | None:
+        """Return the recorded function if something around wants to go on with the result, else None."""
+        numbers, _ = check_argnums(self.argnums, len(args), self.name)
+        if not enclosed(tree.flatten([args[i] for i in numbers])[0]):
+            return None
+        recorded = Recorded(self.function, args, kwargs, numbers, self.has_aux, self.name, keep_graph=True)
+        self._check_single(len(recorded.inputs), len(recorded.outputs))
+        check_differentiable_output(recorded.outputs[0], self.name)
+        return recorded
+
+    def _check_single(self, inputs: int, outputs: int) -> None:
+        if inputs != 1 or outputs != 1:
+            raise ShapeError(
+                f"{self.name}: one array in and one array out are needed, not {inputs} and {outputs}",
+                hint="wengert.jacobian, which takes nested structures",
+            )
+
+    def _done(self, result: Any, run: Any) -> Any:
         return (result, run.aux) if self.has_aux else result
 
 
@@ -60,13 +81,19 @@ class JacobianDiagonal(_Part):
     name = "jacobian_diagonal"
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        run = self._run(args, kwargs)
+        recorded = self._enclosed(args, kwargs)
+        run = self._run(args, kwargs) if recorded is None else recorded
         (x,), (y,) = run.inputs, run.outputs
         if x.size != y.size:
             raise ShapeError(
                 f"{self.name}: the Jacobian is {y.size} x {x.size}, so it has no diagonal of one entry per input",
                 hint="a function whose result has as many numbers as its argument",
             )
+        if recorded is not None:
+            ((block,),) = jacobian_blocks(recorded, name=self.name)
+            flat = np.reshape(block, (x.size**2,))[:: x.size + 1]
+            return self._done(recorded.finish(np.reshape(flat, x.shape)), recorded)
+        assert isinstance(run, Run)
         recipe, data = plans.evaluate(run, Options("jacobian", "auto", "best", self.max_bytes, "diagonal"))
         result = np.zeros(x.size, data.dtype)
         result[recipe.indices] = data
@@ -97,8 +124,10 @@ class _Blocks(_Part):
 
     check: bool = True
 
-    def _blocks(self, run: Run, count: int, height: int, width: int, what: str) -> np.ndarray:
+    def _blocks(self, run: Run | Recorded, count: int, height: int, width: int, what: str) -> Any:
         """Return the diagonal blocks, shape (count, height, width)."""
+        if isinstance(run, Recorded):
+            return run.finish(self._blocks_of_lines(run, count, height, width, what))
         (x,), (y,) = run.inputs, run.outputs
         dtype = np.result_type(y.dtype if y.dtype.kind == "c" else x.dtype, y.dtype)
         check_result(
@@ -113,6 +142,24 @@ class _Blocks(_Part):
             return self._make(run, dynamic, baked, (count, height, width), what)
 
         return plans.evaluate(run, options, make)[1]
+
+    def _blocks_of_lines(self, recorded: Recorded, count: int, height: int, width: int, what: str) -> Any:
+        """Return the diagonal blocks, shape (count, height, width), from recorded lines, as something to go on with."""
+        lines, (source,) = recorded.lines, recorded.inputs
+        out = recorded.outputs[0]
+        if not recorded.connected(out):
+            return np.zeros((count, height, width), source.dtype)
+        target = out._line
+        if self.check and count > 1:
+            groups = np.repeat(np.arange(count), width).reshape(source.shape)
+            self._prove(dependence_of_lines(lines, target, source, groups), height, what)
+        backward = target.dtype.kind != "c"
+        start, end, size = (target, source, height) if backward else (source, target, width)
+        seeds = np.tile(np.eye(size, dtype=start.dtype), count).reshape((size, *start.shape))
+        (found,) = push_block(lines, [start], [end], [seeds], Tensor, reverse=backward)
+        if backward:
+            return np.moveaxis(np.reshape(found, (height, count, width)), 0, 1)
+        return np.moveaxis(np.reshape(found, (width, count, height)), 0, 2)
 
     def _make(
         self, run: Run, dynamic: list[int], baked: dict[int, Any], shape: tuple[int, int, int], what: str
@@ -209,14 +256,15 @@ class BatchJacobian(_Blocks):
         self.check = check
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        run = self._run(args, kwargs)
+        recorded = self._enclosed(args, kwargs)
+        run = self._run(args, kwargs) if recorded is None else recorded
         (x,), (y,) = run.inputs, run.outputs
         if x.ndim == 0 or y.ndim == 0 or x.shape[0] != y.shape[0]:
             raise ShapeError(
                 f"{self.name}: argument {x.shape} and result {y.shape} need the same first axis, that of the samples"
             )
         found = self._blocks(run, x.shape[0], prod(y.shape[1:]), prod(x.shape[1:]), "sample")
-        return self._done(found.reshape((*y.shape, *x.shape[1:])), run)
+        return self._done(np.reshape(found, (*y.shape, *x.shape[1:])), run)
 
 
 class BlockJacobian(_Blocks):
@@ -240,7 +288,8 @@ class BlockJacobian(_Blocks):
         self.check = check
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        run = self._run(args, kwargs)
+        recorded = self._enclosed(args, kwargs)
+        run = self._run(args, kwargs) if recorded is None else recorded
         (x,), (y,) = run.inputs, run.outputs
         height, width = self.block
         if y.size % height or x.size % width or y.size // height != x.size // width:

@@ -64,7 +64,11 @@ class Rows:
 
 
 def detect(
-    linear: Program, primals: int, known: Known, columns: Sequence[np.ndarray] | None = None
+    linear: Program,
+    primals: int,
+    known: Known,
+    columns: Sequence[np.ndarray] | None = None,
+    limit: int = LIMIT,
 ) -> tuple[Any, list[int]]:
     """Return the pattern of a linear Program as a boolean CSR array, and which index arrays it depends on.
 
@@ -78,13 +82,15 @@ def detect(
         Values of lines that do not depend on a tangent, for index arrays.
     columns : sequence of ndarray of int, optional
         What counts as one input, per element of each tangent; all elements apart if not given.
+    limit : int
+        Most entries that are looked at for one line.
 
     Raises
     ------
     TooLarge
         If the pattern has more entries than fit.
     """
-    walk = _Walk(linear, primals, known, columns)
+    walk = _Walk(linear, primals, known, columns, limit=limit)
     return walk.matrix(), sorted(walk.indexed)
 
 
@@ -107,8 +113,11 @@ class _Walk:
         known: Known,
         columns: Sequence[np.ndarray] | None,
         width: int | None = None,
+        limit: int = LIMIT,
     ) -> None:
         from scipy import sparse
+
+        self.limit = limit
 
         self.sparse = sparse
         self.linear = linear
@@ -238,10 +247,13 @@ class _Walk:
             present[groups] = True
             if present.all():
                 return Rows(count, shared=rows.shared)
+        matrix = rows.to_matrix(self.width)
+        if self.limit < LIMIT and int(np.diff(matrix.indptr)[places].sum()) > self.limit:
+            raise TooLarge(f"a line's pattern has more than {self.limit} entries")
         gather = self.sparse.csr_array(
             (np.ones(len(places), bool), (groups, places)), shape=(count, rows.size), dtype=bool
         )
-        return Rows(count, gather @ rows.to_matrix(self.width))
+        return Rows(count, gather @ matrix)
 
     def _declared(self, step: Step) -> Rows | None:
         """Ask the primitive: `pattern(active, *shapes, out_shape, **params)` gives (groups, places) per argument.
@@ -274,8 +286,21 @@ class _Walk:
             inexact = np.dtype(self.linear.slot(a).dtype).kind == "c" and primitive.wirtinger is not None
             if not inexact and (partial is None or (not callable(partial) and partial == 0)):
                 continue
-            parts.append(self._spread(a, shape))
+            mask = self._constant(step.args[0]) if primitive.name == "where" else None
+            if mask is not None:
+                places = np.broadcast_to(np.arange(prod(self.shape(a))).reshape(self.shape(a)), shape)
+                parts.append(self.take(self.rows[a], np.where(mask if i == 1 else ~mask, places, -1)))
+            else:
+                parts.append(self._spread(a, shape))
         return self.union(parts)
+
+    def _constant(self, number: int) -> Any:
+        """Return a captured mask, or None for a value that may change."""
+        n = len(self.linear.inputs)
+        if not n <= number < n + len(self.linear.captures):
+            return None
+        value = np.asarray(self.linear.captures[number - n])
+        return value if value.dtype == bool else None
 
     def _spread(self, a: int, shape: tuple[int, ...]) -> Rows:
         mine = self.shape(a)

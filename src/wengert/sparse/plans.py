@@ -1,13 +1,14 @@
 """Which recipes are known: a Newton or ODE loop in plain code pays once.
 
 Recipes are kept by structure (the key of a run and the options), never by values. Captured numbers are taken as part of
-the structure first; one that turns out to change becomes an input, so a loop over time plans twice, not every step.
+the structure first, and so are masks; what turns out to change becomes an input, so a loop over time plans twice, not
+every step.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from threading import Lock
 from typing import Any
 
@@ -57,19 +58,15 @@ class Plans:
         return family
 
     def new(self, run: Run, options: Options, family: list[Recipe], maker: Maker = make) -> Recipe:
-        """Make and keep a recipe. Numbers that differ from those of an earlier one become inputs."""
+        """Make and keep a recipe. Numbers and masks that differ from those of an earlier one become inputs."""
         moved = {
             i
             for recipe in family
             for i, value in recipe.baked.items()
-            if is_scalar(value) and not same_scalar(value, run.captures[i])
+            if _may_move(value) and not _same(value, run.captures[i])
         }
         moved.update(i for recipe in family for i in recipe.dynamic)
-        baked = {
-            i: value
-            for i, value in enumerate(run.captures)
-            if i >= run.forced and i not in moved and is_structural(value)
-        }
+        baked = bake(run, moved)
         dynamic = [i for i in range(len(run.captures)) if i not in baked]
         recipe = maker(run, options, dynamic, baked)
         self.made += 1
@@ -89,20 +86,42 @@ class Plans:
 
 
 def is_structural(value: Any) -> bool:
-    """Whether a captured value is taken as part of the structure at first: a number, or an array of integers."""
-    return is_scalar(value) or (isinstance(value, np.ndarray) and value.dtype.kind in "iu")
+    """Whether a captured value is taken as part of the structure at first: a number, an index array, a mask."""
+    return is_scalar(value) or (isinstance(value, np.ndarray) and value.dtype.kind in "iub")
+
+
+def bake(run: Run, moved: Collection[int] = ()) -> dict[int, Any]:
+    """Return the captured values that become part of the structure, and let the run hold the same ones."""
+    baked = {}
+    for i, value in enumerate(run.captures):
+        if i >= run.forced and i not in moved and is_structural(value):
+            baked[i] = run.captures[i] = frozen(value)
+    return baked
+
+
+def frozen(value: Any) -> Any:
+    """Return a value that its owner cannot change any more: a copy of an array that can be written to."""
+    if not isinstance(value, np.ndarray) or not value.flags.writeable:
+        return value
+    value = value.copy()
+    value.flags.writeable = False
+    return value
+
+
+def _may_move(value: Any) -> bool:
+    """Whether a value may be an input instead: the structure of an index array is its content."""
+    return is_scalar(value) or value.dtype == bool
+
+
+def _same(value: Any, found: Any) -> bool:
+    if is_scalar(value):
+        return is_scalar(found) and same_scalar(value, found)
+    return value is found or np.array_equal(value, found)
 
 
 def fits(recipe: Any, run: Run) -> bool:
     """Whether the captured values are those that the recipe holds for."""
-    for i, value in recipe.baked.items():
-        found = run.captures[i]
-        if is_scalar(value):
-            if not is_scalar(found) or not same_scalar(value, found):
-                return False
-        elif value is not found and not np.array_equal(value, found):
-            return False
-    return True
+    return all(_same(value, run.captures[i]) for i, value in recipe.baked.items())
 
 
 def inputs_of(recipe: Recipe, run: Run) -> Sequence[Any]:

@@ -42,8 +42,8 @@ def plot_jacobian(matrix: Any, *, by: str = "magnitude", ax: Any = None, title: 
     matrix : Plan, sparse array or dense array
         A plan shows its pattern.
     by : {"magnitude", "colouring", "pattern"}
-        Colour entries by the logarithm of their size, by the colour of their column in a colouring (that of the plan,
-        or a greedy one), or all alike. A plan has no values, so it is drawn by colouring or alike.
+        Colour entries by the logarithm of their size, by the pass that shows them (that of the plan, or the colour of
+        their column in a greedy colouring), or all alike. A plan has no values: it is drawn by colouring or alike.
     ax : matplotlib Axes, optional
         Where to draw; a new figure if not given.
     title : str, optional
@@ -71,6 +71,10 @@ def plot_jacobian(matrix: Any, *, by: str = "magnitude", ax: Any = None, title: 
     if by not in ("magnitude", "colouring", "pattern"):
         raise StructureError(f"plot_jacobian: by is 'magnitude', 'colouring' or 'pattern', not {by!r}")
     pyplot = require("matplotlib.pyplot", extra="plot")
+    from scipy.sparse import csr_array
+
+    from .colouring import colour_columns
+
     rows, columns, shape, values = _entries(matrix)
     if values is None and by == "magnitude":
         by = "colouring" if _plan_colours(matrix) is not None else "pattern"
@@ -85,12 +89,14 @@ def plot_jacobian(matrix: Any, *, by: str = "magnitude", ax: Any = None, title: 
         shown = ax.scatter(columns, rows, c=np.where(np.isfinite(strength), strength, np.nan), cmap="viridis", **style)
         ax.figure.colorbar(shown, ax=ax, label="log10 of the magnitude", shrink=0.8)
     elif by == "colouring":
-        colours = _colours_of(matrix, rows, columns, shape)
+        colours = _plan_colours(matrix)
+        if colours is None:
+            colours = colour_columns(csr_array((np.ones(len(rows), bool), (rows, columns)), shape=shape))[columns]
         ax.scatter(columns, rows, c=colours % 20, cmap="tab20", vmin=0, vmax=19, **style)
     else:
         ax.scatter(columns, rows, color="tab:blue", **style)
-    ax.set_xlim(-0.5, shape[1] - 0.5)
-    ax.set_ylim(shape[0] - 0.5, -0.5)
+    ax.set_xlim(-0.5, max(shape[1], 1) - 0.5)
+    ax.set_ylim(max(shape[0], 1) - 0.5, -0.5)
     ax.set_aspect("equal" if 0.1 < shape[0] / max(shape[1], 1) < 10 else "auto")
     ax.set_xlabel("input")
     ax.set_ylabel("output")
@@ -117,18 +123,7 @@ def _entries(matrix: Any) -> tuple[np.ndarray, np.ndarray, tuple[int, int], np.n
     return rows.astype(np.int64), columns.astype(np.int64), found.shape, found.data if values_known else None
 
 
-def _plan_colours(matrix: Any) -> Any:
-    recipe: Any = getattr(matrix, "recipe", None)
-    passes = getattr(getattr(recipe, "evaluator", None), "passes", None)
-    return passes[0].colours if passes and len(passes) == 1 and recipe.method != "row colouring" else None
-
-
-def _colours_of(matrix: Any, rows: np.ndarray, columns: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
-    from scipy.sparse import csr_array
-
-    from .colouring import colour_columns
-
-    colours = _plan_colours(matrix)
-    if colours is None:
-        colours = colour_columns(csr_array((np.ones(len(rows), bool), (rows, columns)), shape=shape))
-    return colours[columns]
+def _plan_colours(matrix: Any) -> np.ndarray | None:
+    """Return the pass that shows each entry of a compressed plan, in CSR order; None for anything else."""
+    evaluator: Any = getattr(getattr(matrix, "recipe", None), "evaluator", None)
+    return evaluator.entry_passes() if hasattr(evaluator, "entry_passes") else None

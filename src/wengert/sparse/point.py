@@ -9,6 +9,7 @@ object serves the next solver too, after its Program gave the same value as the 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from math import prod
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -21,7 +22,7 @@ from ..transforms.derive import forward_program, reverse_program
 from ..transforms.simplify import simplify
 from .decide import Options, Recipe, gradient_program
 from .jacobians import dense_matrix, pays_off, record, sparse_matrix
-from .plans import fits, inputs_of, is_structural, plans
+from .plans import bake, fits, inputs_of, plans
 from .record import Run
 
 
@@ -52,7 +53,16 @@ class PointMemo:
         self._shared = _kept_for(function)
         self._checked = True
 
+    def __reduce__(self) -> Any:
+        return (PointMemo, (self.function, self.args, self.name))
+
     # ------------------------------------------------------------ points
+
+    @property
+    def point(self) -> np.ndarray:
+        """The last point."""
+        assert self._point is not None
+        return self._point
 
     def _at(self, x: Any) -> np.ndarray:
         """Move to a point: forget what was found at another one."""
@@ -125,8 +135,9 @@ class PointMemo:
             self._point = x = x.copy()  # the quick way of what solvers do most: a small new point, nothing to record
             self._bytes = content
             self._run = None
-            self._found = {"value": (value := self.function(x, *self.args))}
+            self._found = {}
             self.calls += 1
+            value = self._found["value"] = self.function(x, *self.args)
             return value
         else:
             x = self._at(x)
@@ -186,9 +197,10 @@ class PointMemo:
         """Return a product without the matrix: "push" J v, "pull" J' v, "hessian" H v."""
         x = self._at(x)
         program, inputs = self._program(x, kind)
-        seed = np.asarray(vector)
-        slot = program.inputs[-1]
-        return np.ravel(program(*inputs, seed.reshape(slot.shape).astype(slot.dtype))[0])
+        slots = program.inputs[len(inputs) :]  # several where the function returns several arrays
+        parts = np.split(np.ravel(vector), np.cumsum([prod(slot.shape) for slot in slots])[:-1])
+        seeds = [part.reshape(slot.shape).astype(slot.dtype) for part, slot in zip(parts, slots, strict=True)]
+        return np.concatenate([np.ravel(out) for out in program(*inputs, *seeds)])
 
     def _program(self, x: np.ndarray, kind: str) -> tuple[Program, Sequence[Any]]:
         """Return one of the product Programs and its inputs, without a seed."""
@@ -210,6 +222,33 @@ class PointMemo:
                 known = (kept[0], [x, *kept[0].captures(run)])
             self._found["plain " + kind] = known
         return known
+
+
+class Reused:
+    """A derivative by the first argument of a function whose other arguments are traced like it: one plan for all.
+
+    The function runs once; again only where Python branches on values, or an order of elements is another one.
+    """
+
+    def __init__(self, function: Callable[..., Any], kind: str, name: str) -> None:
+        self.function = function
+        self.options = Options(kind)
+        self.name = name
+        self._known: tuple[Recipe, list[Any], list[Any]] | None = None
+
+    def evaluate(self, *points: np.ndarray) -> tuple[Recipe, np.ndarray]:
+        """Return the recipe and the entries in CSR order."""
+        slots = [(point.shape, point.dtype) for point in points]
+        if self._known is not None:
+            recipe, captures, known = self._known
+            if known == slots and not recipe.branches:
+                data = recipe.values([*points, *captures])
+                if data is not None:
+                    return recipe, data
+        run = Run(self.function, points, {}, 0, False, self.name, range(1, len(points)))
+        recipe, data = plans.evaluate(run, self.options)
+        self._known = recipe, [run.captures[i] for i in recipe.dynamic if i >= run.forced], slots
+        return recipe, data
 
 
 def _identical(a: Any, b: Any) -> bool:
@@ -237,7 +276,7 @@ class Plain:
 
     def __init__(self, run: Run, kind: str) -> None:
         self.branches = run.reads > 0
-        self.baked = {i: value for i, value in enumerate(run.captures) if i >= run.forced and is_structural(value)}
+        self.baked = bake(run)
         self.dynamic = [i for i in range(len(run.captures)) if i not in self.baked]
         program = simplify(run.program(self.dynamic))
         self.program = gradient_program(program, len(run.inputs)) if kind == "hessian" else program

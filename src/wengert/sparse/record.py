@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 
 from .. import tree
-from ..derivatives.recorded import check_argnums, differentiable
+from ..derivatives.recorded import Window, check_argnums, differentiable
 from ..errors import StructureError, TraceLost, UnsupportedFunction
 from ..program import Program, Slot, Step, freeze
-from ..recording import Line, Traced, close_window, depends, is_tracked, leaf, open_window, wrap
+from ..recording import Line, Traced, current, depends, is_tracked, leaf, wrap
 from ..tensor import Tensor
 
 
@@ -94,31 +94,33 @@ class Run:
         self.inputs = data
         extra = [np.asarray(args[i]) for i in also]
         self.forced = len(extra)
-        recorder, sessions = open_window()
-        before, recorder.record_all = recorder.record_all, True
-        reads = recorder.reads
-        try:
-            lines = [leaf(array.shape, array.dtype, sessions[-1]) for array in (*data, *extra)]
-            tensors = [wrap(Tensor, array, line) for array, line in zip((*data, *extra), lines, strict=True)]
-            filled = list(args)
-            for i in reversed(also):
-                filled[i] = tensors.pop()
-            for i, value in zip(numbers, tree.unflatten(self.input_tree, tensors), strict=True):
-                filled[i] = value
-            result = function(*filled, **kwargs)
-        finally:
-            recorder.record_all = before
-            close_window(recorder, sessions)
+        with Window() as window:
+            recorder = window.recorder
+            before, recorder.record_all = recorder.record_all, True
+            reads = recorder.reads
+            try:
+                lines = [leaf(array.shape, array.dtype, window.sessions[-1]) for array in (*data, *extra)]
+                tensors = [wrap(Tensor, array, line) for array, line in zip((*data, *extra), lines, strict=True)]
+                filled = list(args)
+                for i in reversed(also):
+                    filled[i] = tensors.pop()
+                for i, value in zip(numbers, tree.unflatten(self.input_tree, tensors), strict=True):
+                    filled[i] = value
+                result = function(*filled, **kwargs)
+                aux = None
+                if has_aux:
+                    if type(result) is not tuple or len(result) != 2:
+                        raise StructureError(
+                            f"{name}: with has_aux=True the function returns a pair (result, aux), "
+                            f"not {type(result).__name__}"
+                        )
+                    result, aux = result
+                # An array of tracked numbers is stacked, which is recorded.
+                found, self.output_tree = tree.flatten(result)
+            finally:
+                recorder.record_all = before
         self.reads = recorder.reads - reads
-        self.aux = None
-        if has_aux:
-            if type(result) is not tuple or len(result) != 2:
-                raise StructureError(
-                    f"{name}: with has_aux=True the function returns a pair (result, aux), not {type(result).__name__}"
-                )
-            result, aux = result
-            self.aux = tree.map_leaves(lambda x: x._data if isinstance(x, Traced) else x, aux)
-        found, self.output_tree = tree.flatten(result)
+        self.aux = tree.map_leaves(lambda x: x._data if isinstance(x, Traced) else x, aux) if has_aux else None
         self.outputs = [_output_data(out, name) for out in found]
         self._extract(found, lines[: len(data)], lines[len(data) :], extra, name)
 
@@ -232,12 +234,26 @@ def _has_line(out: Any) -> bool:
 
 
 def _not_tracked(value: Any, name: str) -> None:
-    if isinstance(value, Traced) and (value._data is None or is_tracked(value)):
+    if not isinstance(value, Traced) or not is_tracked(value):
+        return
+    if value._data is None:
         raise TraceLost(
-            f"{name}: a sparse result was asked for at a tensor that an enclosing derivative tracks",
-            why="a scipy.sparse array carries numbers only, so the enclosing derivative would be lost",
-            hint="leave out sparse=, or pass x.numpy() if the enclosing derivative is not wanted",
+            f"{name}: a sparse result was asked for at a tensor without a value, inside of vmap or another trace",
+            why="a scipy.sparse array carries numbers only",
+            hint="leave out sparse=, or a loop instead of vmap",
         )
+    recorder = current()
+    if recorder is not None and recorder.guards is not None:
+        raise TraceLost(
+            f"{name}: a sparse result was asked for inside of a function that jit records",
+            why="a scipy.sparse array carries numbers only, so it cannot be part of the compiled code",
+            hint="leave out sparse=, or compile the sparse derivative alone: wengert.jit(wengert.jacobian(f, sparse=True))",
+        )
+    raise TraceLost(
+        f"{name}: a sparse result was asked for at a tensor that an enclosing derivative tracks",
+        why="a scipy.sparse array carries numbers only, so the enclosing derivative would be lost",
+        hint="leave out sparse=, or pass x.numpy() if the enclosing derivative is not wanted",
+    )
 
 
 def _outer(name: str) -> TraceLost:

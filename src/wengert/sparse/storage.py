@@ -21,7 +21,8 @@ from ..primitives.base import Primitive, find
 from ..program import Program
 from .assembly import Assembly, Store
 from .compressed import Compressed, Pass
-from .decide import Choice, Options, Recipe, Structured
+from .decide import Choice, Options, Recipe
+from .numeric import FORGOTTEN, Structured
 from .record import Key
 
 FORMAT = "wengert plan 1"
@@ -84,7 +85,7 @@ def _fields(value: Any) -> dict[str, Any]:
     slots = getattr(type(value), "__slots__", None)
     if slots and not hasattr(value, "__dict__"):
         return {name: getattr(value, name) if name != "numbers" else None for name in slots}
-    return {k: v for k, v in value.__dict__.items() if k not in ("_batched", "places", "model")}
+    return {k: v for k, v in value.__dict__.items() if k not in ("_batched", "places", "model", *FORGOTTEN)}
 
 
 def _out(value: Any, arrays: list[np.ndarray]) -> Any:
@@ -146,6 +147,8 @@ def _in(data: Any, arrays: list[np.ndarray]) -> Any:
             setattr(made, name, part)
         if isinstance(made, Pass):
             made._batched = {}
+        if isinstance(made, Structured):
+            made.forget()
         return made
     if kind == "dict":
         return {_in(k, arrays): _in(v, arrays) for k, v in value}

@@ -18,13 +18,27 @@ import numpy as np
 
 from ..primitives import indexing as p
 from ..primitives.base import shape_of
-from ..primitives.pointwise import _reads_of
+from ..primitives.pointwise import reads_of
 from ..program import Program, Step, trace
 from ..recording import Traced
 from . import products, sums
 from .cost import CALL
 from .evaluate import Known
-from .terms import FULL, Coefficient, Interner, NotStructured, Term, Writer, lift, looked_up, merge, pack, spread_to
+from .terms import (
+    BOOL,
+    FULL,
+    Coefficient,
+    Interner,
+    NotStructured,
+    Term,
+    Writer,
+    lift,
+    looked_up,
+    merge,
+    moves_everywhere,
+    pack,
+    spread_to,
+)
 
 # More embedded terms than this are packed before they are multiplied one by one.
 MANY = 8
@@ -234,7 +248,7 @@ class _Walk:
             if partial is None or (not callable(partial) and partial == 0):
                 continue
             if callable(partial):
-                if "out" in _reads_of(partial) or any(j < len(active) and active[j] for j in _reads_of(partial)):
+                if "out" in reads_of(partial) or any(j < len(active) and active[j] for j in reads_of(partial)):
                     raise NotStructured(f"{primitive.name} is not linear in its tangent")
                 slope = partial(None, *args, **params)
             else:
@@ -248,6 +262,11 @@ class _Walk:
                 if mine != shape:
                     term = self._broadcast(term, mine, shape)
                 scale = slope if plain or term.rows is None else self._pulled(slope, shape, term)
+                if isinstance(scale, np.ndarray) and scale.dtype == BOOL and moves_everywhere(term.columns):
+                    columns = np.where(scale, term.columns, -1)  # a known mask takes entries away
+                    if (columns >= 0).any():
+                        result.append(Term(term.coefficient, columns, term.rows, term.pull))
+                    continue
                 result.append(Term(term.coefficient.times(self.write, scale), term.columns, term.rows, term.pull))
         return result
 

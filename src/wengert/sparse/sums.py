@@ -30,6 +30,8 @@ def sum_rule(walk: Any, step: Step) -> list[Term]:
     old, shape = walk.shape(a), step.slot.shape
     kept = tuple(1 if i in axis else n for i, n in enumerate(old))
     result: list[Term] = []
+    if prod(old) == 0:
+        return result
     for term in walk.terms[a]:
         if term.rows is None:
             result.extend(_sum_full(walk, term, old, axis))

@@ -243,7 +243,8 @@ def substitution(pattern: Any, forest: Forest) -> tuple[np.ndarray, np.ndarray, 
     lower = csr_array(
         (data, (np.r_[np.arange(count), pairs[:, 0]], np.r_[np.arange(count), pairs[:, 1]])), shape=(count, count)
     )
-    return np.array(rows), np.array(seen), unknown, lower
+    lower.indices, lower.indptr = lower.indices.astype(np.intc), lower.indptr.astype(np.intc)  # what SuperLU takes
+    return np.array(rows, np.int64), np.array(seen, np.int64), unknown, lower
 
 
 def _symmetric(pattern: Any) -> Any:

@@ -317,6 +317,11 @@ def constant_along(array: np.ndarray, axis: int) -> bool:
     return bool((array == first).all())
 
 
+def moves_everywhere(columns: np.ndarray) -> bool:
+    """Whether a map moves along every axis: where it does not, sums add coefficients instead of listing inputs."""
+    return columns.size > 0 and not any(n > 1 and constant_along(columns, i) for i, n in enumerate(columns.shape))
+
+
 def lift(array: Any, old: int, new: int, write: Writer) -> Any:
     """Insert unit axes between an array's leading axes and the value's own, whose number grows from old to new."""
     shape = shape_of(array)
