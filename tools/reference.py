@@ -22,23 +22,36 @@ def first_paragraph(text: str | None) -> str:
     return " ".join((inspect.cleandoc(text or "")).split("\n\n")[0].split())
 
 
+def entry(name: str, value: object, level: str = "##") -> list[str]:
+    """Return the section of one public name: its signature and docstring."""
+    try:
+        signature = str(inspect.signature(value)).replace("'", "")  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        signature = "(...)"
+    text = inspect.cleandoc(value.__doc__ or "")
+    short = name.rpartition(".")[2]
+    return [f"{level} {name}", "", "```", f"{short}{signature}", "```", "", "```text", text, "```", ""]
+
+
 def api_page() -> str:
-    """Return every public name with its signature and docstring."""
+    """Return every public name with its signature and docstring, those of public modules included."""
     import wengert
+    from wengert.derivatives.taylor import derivatives
 
     rows = ["# API", "", NOTE]
     for name in wengert.__all__:
         value = getattr(wengert, name)
-        if inspect.ismodule(value):
-            rows += [f"## wengert.{name}", "", first_paragraph(value.__doc__), ""]
+        if name == "derivatives":  # the package, which is called
+            value = derivatives
+        if not inspect.ismodule(value):
+            rows += entry(f"wengert.{name}", value)
             continue
-        try:
-            signature = str(inspect.signature(value))
-        except (TypeError, ValueError):
-            signature = "(...)"
-        signature = signature.replace("'", "")
-        rows += [f"## wengert.{name}", "", "```", f"{name}{signature}", "```", ""]
-        rows += ["```text", inspect.cleandoc(value.__doc__ or ""), "```", ""]
+        rows += [f"## wengert.{name}", "", first_paragraph(value.__doc__), ""]
+        if name == "errors":
+            rows += ["Every class has its cause and fix in [errors.md](errors.md).", ""]
+            continue
+        for member in value.__all__:
+            rows += entry(f"wengert.{name}.{member}", getattr(value, member), "###")
     return "\n".join(rows)
 
 

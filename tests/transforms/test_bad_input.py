@@ -367,6 +367,51 @@ CASES = {
         errors.WrongDerivative,
         "the jvp gives",
     ),
+    "a vjp that is slightly wrong": (
+        lambda: rule(jvp=lambda t, o, x: t[0] * np.cos(x), vjp=lambda c, o, x: (1.0001 * c * np.cos(x),), verify=(X,)),
+        errors.WrongDerivative,
+        "the vjp gives",
+    ),
+    "a small vjp that is wrong": (
+        lambda: rule(lambda x: 1e-9 * np.sin(x), vjp=lambda c, o, x: (1.1e-9 * c * np.cos(x),), verify=(X,)),
+        errors.WrongDerivative,
+        "the vjp gives",
+    ),
+    "a wrong batch rule": (
+        lambda: rule(batch=lambda size, batched, x: np.cos(x), verify=(X,)),
+        errors.WrongDerivative,
+        "the batch rule gives .* where the function gives",
+    ),
+    "a pattern that misses an entry": (
+        lambda: rule(lambda x: x[::-1] * 2, pattern=lambda shape: (np.eye(2, dtype=bool),), verify=(X,)),
+        errors.WrongDerivative,
+        r"the pattern has no entry \(0, 1\) for argument 0, but the derivative there is 2",
+    ),
+    "a vjp that forgets to return": (
+        lambda: gradient(lambda x: np.sum(rule(vjp=lambda c, o, x: None)(x))),
+        errors.StructureError,
+        "the vjp returned None",
+    ),
+    "a jvp that forgets to return": (
+        lambda: wg.jacfwd(rule(jvp=lambda t, o, x: None))(X),
+        errors.StructureError,
+        "the jvp returned None",
+    ),
+    "a jvp that is not linear": (
+        lambda: gradient(lambda x: np.sum(rule(jvp=lambda t, o, x: t[0] ** 2)(x))),
+        errors.ArgumentError,
+        "the jvp is not linear in the tangents",
+    ),
+    "a jvp that is affine": (
+        lambda: gradient(lambda x: np.sum(rule(jvp=lambda t, o, x: np.abs(t[0]) + t[0])(x))),
+        errors.ArgumentError,
+        "the jvp is not linear in the tangents",
+    ),
+    "a vjp that is not linear": (
+        lambda: wg.jacfwd(rule(vjp=lambda c, o, x: (np.abs(c),)))(X),
+        errors.ArgumentError,
+        "the vjp is not linear in the cotangent",
+    ),
     "a vjp that differs from the jvp": (
         lambda: rule(
             jvp=lambda t, o, x: t[0] * np.cos(x), vjp=lambda c, o, x: (2 * c * np.cos(x),), verify=(X,)
@@ -622,3 +667,10 @@ def test_what_is_allowed():
     assert wg.grad(lambda p: p["a"] * 2 if p["b"] is None else p["b"])({"a": 1.0, "b": None}) == {"a": 2.0, "b": None}
     y, pullback = wg.vjp(same, X)  # reusable
     assert pullback(X)[0].tolist() == pullback(X)[0].tolist() == [1.0, 2.0]
+
+
+def test_a_ufunc_of_an_array_of_objects_says_what_to_do():
+    """A Python number among tracked ones makes an array of objects, some of which have no `sin`."""
+    with pytest.raises(TypeError, match="no callable sin") as caught:
+        gradient(lambda x: np.sum(np.sin(np.array([x[0], 3.0]))))
+    assert "np.stack" in caught.value.__notes__[0]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import pickle
+from functools import partial
 
 import numpy as np
 import pytest
@@ -387,3 +388,51 @@ def test_a_pattern_of_the_wrong_shape_or_count():
         wg.jacobian(wg.custom_rule(np.sin, pattern=lambda s: (np.eye(3),)), sparse=True)(x)
     with pytest.raises(wg.errors.StructureError, match="one matrix per argument, 1 in all"):
         wg.jacobian(wg.custom_rule(np.sin, pattern=lambda s: np.eye(4)), sparse=True)(x)
+
+
+class Scaled:
+    """Rules on methods in JAX's spelling, where `nondiff_argnums` counts the instance."""
+
+    def __init__(self, k):
+        self.k = k
+
+    @partial(wg.custom_vjp, nondiff_argnums=(0,))
+    def by_vjp(self, x):
+        return x * self.k
+
+    by_vjp.defvjp(lambda self, x: (x * self.k, x), lambda self, x, g: (g * self.k * 10,))
+
+    @partial(wg.custom_jvp, nondiff_argnums=(0,))
+    def by_jvp(self, x):
+        return x * self.k
+
+    by_jvp.defjvp(lambda self, primals, tangents: (primals[0] * self.k, tangents[0] * self.k * 10))
+
+
+def test_methods_whose_instance_is_not_differentiated():
+    for method in (Scaled(3.0).by_vjp, Scaled(3.0).by_jvp):
+        assert method(2.0) == 6.0
+        assert wg.grad(method)(2.0) == 30.0
+        assert wg.jacfwd(method)(2.0) == 30.0
+
+
+def test_rules_that_are_linear_but_do_not_look_it():
+    """A rule that reads its tangent twice is tried with numbers before it is refused."""
+    for jvp in (
+        lambda t, out, x: t[0] ** 1.0 * np.cos(x),
+        lambda t, out, x: np.where(t[0] == 0, 0.0, t[0]) * np.cos(x),
+        lambda t, out, x: np.maximum(t[0], 0) * np.cos(x) + np.minimum(t[0], 0) * np.cos(x),
+    ):
+        close(wg.custom_rule(np.sin, jvp=jvp)(X), np.sin(X))
+        wg.grad(lambda x, jvp=jvp: np.sum(wg.custom_rule(np.sin, jvp=jvp)(x)))(X)  # raises nothing
+
+
+def test_every_rule_is_verified():
+    wg.custom_rule(
+        lambda x: 2 * x,
+        jvp=lambda t, out, x: 2 * t[0],
+        vjp=lambda c, out, x: (2 * c,),
+        batch=lambda size, batched, x: 2 * x,
+        pattern=lambda shape: (np.eye(3, dtype=bool),),
+        verify=(X,),
+    )

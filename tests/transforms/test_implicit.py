@@ -313,3 +313,39 @@ def test_solutions_over_samples():
 def test_pickling():
     again = pickle.loads(pickle.dumps(wg.implicit(scipy.optimize.root)))
     close(again(system, np.ones(2), args=(P,)).x, SYSTEMS["root, args"](P))
+
+
+def test_what_else_a_result_depends_on():
+    """The minimum's value, and the residuals, cost and Jacobian of a fit, move with the parameters too."""
+    least = lambda a: wg.implicit(scipy.optimize.minimize)(lambda x: np.sum((x - a) ** 2) + a**3, np.zeros(1)).fun
+    fit = lambda a: wg.implicit(scipy.optimize.least_squares)(
+        lambda x: np.stack([x[0] ** 2 - a, x[0] ** 2 - 1.0, x[1] - 1 / a]), np.ones(2)
+    )
+    expected = {
+        "cost": lambda a: (a - 1) ** 2 / 4,
+        "fun": lambda a: np.stack([(1 - a) / 2, (a - 1) / 2, 0.0]),
+        "jac": lambda a: np.sqrt((a + 1) / 2) * np.array([[2.0, 0.0], [2.0, 0.0], [0.0, 0.0]]),
+    }
+    for transform in (wg.jacrev, wg.jacfwd, lambda f: wg.jacfwd(wg.jacrev(f))):
+        close(transform(least)(1.3), transform(lambda a: a**3)(1.3), 1e-6)
+        for part, value in expected.items():
+            close(transform(lambda a, part=part: getattr(fit(a), part))(1.3), transform(value)(1.3), 1e-6)
+    close(wg.vmap(wg.grad(least))(np.array([1.3, 2.0])), 3 * np.array([1.3, 2.0]) ** 2, 1e-6)
+
+
+def test_a_solver_that_also_returns_something_else():
+    def solve(f, x):
+        for _ in range(50):
+            x = x - f(x) / (2 * x)
+        return x, {"steps": 50}
+
+    root, aux = wg.custom_root(lambda x: x * x - 2.0, np.float64(1.0), solve, has_aux=True)
+    close(root, np.sqrt(2))
+    assert aux == {"steps": 50}
+    both = lambda a: wg.custom_root(lambda x: x * x - a, np.float64(1.0), solve, has_aux=True)
+    slope, aux = wg.grad(both, has_aux=True)(2.0)
+    close(slope, 0.5 / np.sqrt(2))
+    assert aux == {"steps": 50}
+    close(wg.vmap(lambda a: both(a)[0])(np.array([1.0, 4.0])), [1.0, 2.0])
+    with pytest.raises(wg.errors.StructureError, match=r"pair \(x, aux\)"):
+        wg.custom_root(lambda x: x - 1.0, np.float64(1.0), lambda f, x: x, has_aux=True)

@@ -237,9 +237,7 @@ def test_products_of_several_arguments():
     _, (by_x, by_y) = wg.hvp(f, (X, X), (np.ones(3), np.zeros(3)))
     close(by_x, 2 * X)
     close(by_y, 2 * X)
-    _, (by_x, by_y) = wg.vhp(
-        f, (X, X), (np.ones(3), np.zeros(3))
-    )
+    _, (by_x, by_y) = wg.vhp(f, (X, X), (np.ones(3), np.zeros(3)))
     close(by_x, 2 * X)
 
 
@@ -284,3 +282,16 @@ def test_products_inside_other_derivatives():
     close(wg.vmap(lambda x: wg.hvp(scalar, (x,), (v,))[1][0])(np.stack([X, -X]))[1], wg.hessian(scalar)(-X) @ v)
     outer = lambda a: np.sum(wg.hvp(lambda x: scalar(a * x), (X,), (v,))[1][0])
     close(wg.grad(outer)(1.2), wg.grad(lambda a: np.sum(wg.hessian(lambda x: scalar(a * x))(X) @ v))(1.2))
+
+
+def test_a_constant_jacobian_is_the_callers_own():
+    """A linear function's Jacobian is a constant of the kept Program; writing into one result changed the next."""
+    for f in (np.cumsum, lambda x: np.fft.fft(x).real, lambda x: np.sum(x), lambda x: x):
+        for derivative in (wg.jacobian, wg.jacfwd):
+            J = derivative(f)
+            first = np.array(J(np.ones(6)))
+            for _ in range(2):
+                again = np.asarray(J(np.ones(6)))
+                assert np.array_equal(again, first)
+                if again.flags.writeable:
+                    again[...] = 99.0

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import sys
 import time
 
 import mpmath as mp
@@ -9,6 +11,8 @@ import numpy as np
 import pytest
 
 import wengert as wg
+import wengert.scipy.linalg as wl
+import wengert.scipy.signal as ws
 
 mp.mp.dps = 50
 ORDER = 10
@@ -108,6 +112,9 @@ def nested(f, t, order):
 
 
 A = np.array([[2.0, 0.3], [0.1, 1.0]])
+WIDE = np.array([[2.0, 0.3, 1.0], [0.1, 1.0, -0.5]])
+TURN = np.array([[0.1, 1.0], [-1.0, 0.2]])
+HERMITIAN = np.array([[2.0, 0.5 - 1j], [0.5 + 1j, 1.0]])
 C = np.array([1.0, 2.0])
 BEYOND = {
     "matmul": lambda t: (A * t) @ (np.sin(t) * C),
@@ -120,6 +127,26 @@ BEYOND = {
     "eigvalsh": lambda t: np.linalg.eigvalsh(A + A.T + t * np.ones((2, 2)) * np.sin(t)),
     "eigh": lambda t: np.linalg.eigh(A + A.T + t * np.ones((2, 2)) * np.sin(t))[1],
     "svd": lambda t: np.linalg.svd(A + t * t * C, compute_uv=False),
+    "svd, vectors": lambda t: np.linalg.svd(A + t * t * C)[0],
+    "svd, thin": lambda t: np.linalg.svd(WIDE + t * t, full_matrices=False)[2] ** 2,
+    "svd, completed": lambda t: np.linalg.svd(WIDE + t * t)[2][:2] ** 2,
+    "svd, complex": lambda t: np.abs(np.linalg.svd(A * np.exp(1j * t) + t * C)[0]),
+    "eigh, upper triangle": lambda t: np.linalg.eigh(A + t * np.ones((2, 2)) * np.sin(t), "U")[1],
+    "eigh, complex": lambda t: np.abs(np.linalg.eigh(HERMITIAN + np.sin(t) * A.T @ A)[1]),
+    "eig": lambda t: np.linalg.eig(A * np.exp(t) + t * C)[1],
+    "eigvals, complex": lambda t: np.linalg.eigvals(TURN * np.exp(t) + t * C),
+    "qr": lambda t: np.vstack(np.linalg.qr(WIDE.T * np.exp(t) + t * t)),
+    "qr, complex": lambda t: np.linalg.qr(A * np.exp(1j * t) + t * C)[1],
+    "qr, completed": lambda t: np.linalg.qr(WIDE.T * np.exp(t) + t * t, "complete")[1],
+    "slogdet": lambda t: np.linalg.slogdet(A * np.exp(t) + t)[1],
+    "pinv": lambda t: np.linalg.pinv(WIDE + t * t),
+    "lstsq": lambda t: np.linalg.lstsq(WIDE.T + t * t, np.array([1.0, 2.0, t]), rcond=None)[0],
+    "expm": lambda t: wl.expm(A * np.sin(t)),
+    "logm": lambda t: wl.logm(A * np.exp(t)),
+    "sylvester": lambda t: wl.solve_sylvester(A * t, A + t, np.outer(C, C) * np.exp(t)),
+    "banded": lambda t: wl.solve_banded((1, 1), np.stack([C, C * 4 + np.sin(t), C]), C * np.exp(t)),
+    "convolve": lambda t: np.convolve(C * t, np.sin(C * t)),
+    "filter": lambda t: ws.lfilter(C * t, [1.0, 0.3], np.sin(np.arange(5.0) * t)),
     "norm": lambda t: np.linalg.norm(A + t * t),
     "prod": lambda t: np.prod(np.stack([t, t * t, np.sin(t)])),
     "cumprod": lambda t: np.cumprod(np.stack([t, t * t, np.sin(t)])),
@@ -149,7 +176,79 @@ def looped(t):
 @pytest.mark.parametrize("name", BEYOND)
 def test_what_is_not_elementwise(name):
     f = BEYOND[name]
-    np.testing.assert_allclose(wg.derivatives(f, 0.7, 4), nested(f, 0.7, 4), rtol=1e-9, atol=1e-9)
+    found, expected = wg.derivatives(f, 0.7, 4), nested(f, 0.7, 4)
+    np.testing.assert_allclose(found, expected, rtol=1e-8, atol=1e-8)
+
+
+def coefficients(parts):
+    return [part / math.factorial(k) for k, part in enumerate(parts)]
+
+
+def product(*factors):
+    """Multiply power series of matrices."""
+    total = factors[0]
+    for factor in factors[1:]:
+        total = [sum(total[j] @ factor[k - j] for j in range(k + 1)) for k in range(len(total))]
+    return total
+
+
+MATRIX = np.random.default_rng(0).normal(size=(4, 4))
+SYMMETRIC = MATRIX @ MATRIX.T + np.eye(4)
+transposed = lambda parts: [part.T for part in parts]
+diagonal = lambda parts: [np.diag(part) for part in parts]
+FACTORIZATIONS = {
+    "cholesky": (lambda a: (np.linalg.cholesky(a),), lambda low: product(low, transposed(low)), SYMMETRIC, ()),
+    "qr": (np.linalg.qr, lambda q, r: product(q, r), MATRIX, (0,)),
+    "eigh": (np.linalg.eigh, lambda w, v: product(v, diagonal(w), transposed(v)), SYMMETRIC, (1,)),
+    "eig": (
+        lambda a: (*np.linalg.eig(a), np.linalg.inv(np.linalg.eig(a)[1])),
+        lambda w, v, inverse: product(v, diagonal(w), inverse),
+        MATRIX,
+        (),
+    ),
+    "svd": (np.linalg.svd, lambda u, s, vh: product(u, diagonal(s), vh), MATRIX, (0, 2)),
+}
+
+
+@pytest.mark.parametrize("name", FACTORIZATIONS)
+def test_the_series_of_the_factors_multiply_to_that_of_the_matrix(name):
+    factorize, multiplied, base, orthonormal = FACTORIZATIONS[name]
+    order = 12
+    curve = lambda t: base + np.sin(t) * SYMMETRIC[::-1, ::-1] / 4
+    factors = [coefficients(part) for part in wg.derivatives(lambda t: tuple(factorize(curve(t))), 0.1, order)]
+    matrix = coefficients(wg.derivatives(curve, 0.1, order))
+    for k, part in enumerate(multiplied(*factors)):
+        size = max(np.max(np.abs(factor[k])) for factor in factors)
+        np.testing.assert_allclose(part, matrix[k], atol=1e-10 * max(1.0, size))
+    for i in orthonormal:
+        for k, part in enumerate(product(transposed(factors[i]), factors[i])):
+            np.testing.assert_allclose(part, np.eye(4) * (k == 0), atol=1e-10 * max(1.0, np.max(np.abs(factors[i][k]))))
+
+
+QUADRATIC = ["det", "cholesky", "eigh", "svd, vectors", "qr", "eig", "expm", "solve", "sylvester", "banded", "convolve"]
+
+
+@pytest.mark.parametrize("name", QUADRATIC)
+def test_matrices_cost_no_more_than_the_square_of_the_order(name):
+    """Counted in calls of functions, Python's and NumPy's: twice the order, at most four times the calls."""
+    f = BEYOND[name]
+
+    def calls(order):
+        count = 0
+
+        def step(frame, event, argument):
+            nonlocal count
+            count += event in ("call", "c_call")
+
+        wg.derivatives(f, 0.7, order)
+        sys.setprofile(step)
+        try:
+            wg.derivatives(f, 0.7, order)
+        finally:
+            sys.setprofile(None)
+        return count
+
+    assert calls(24) <= 4 * calls(12)
 
 
 def test_arrays_and_structures():

@@ -42,6 +42,21 @@ LINEAR = {
     "concatenate": lambda t: np.concatenate([t, t * 2, D * t]),
     "cast": lambda t: (t * D).astype(np.float32) * 2,
     "zero": lambda t: t * 0.0,
+    "one number for all": lambda t: np.sum(t) * D,
+    "one number for all, chained": lambda t: -(np.sum(t * D) * D) / (1 + D * D) * 2.0,
+    "diagonal and one number": lambda t: t * D + np.sum(t * D) * D * D,
+    "one number, then the diagonal": lambda t: np.sum(t * D) * D - t * 3.0 + t,
+    "two numbers": lambda t: np.sum(t * D) * D - np.sum(t[0]) * D**2 + t,
+    "the same number twice": lambda t: (lambda s: s * D + s * E)(np.sum(t * D)),
+    "sum of sums": lambda t: np.sum((t * D + np.sum(t) * D) * D),
+    "sum of sums, contracted": lambda t: W @ np.reshape(t * D + np.sum(t) * D - np.sum(t * D), (6,)),
+    "sum of sums, all contracted": lambda t: np.einsum("ij,jik->k", t * D + np.sum(t) * D, T),
+    "number, contracted": lambda t: np.reshape(np.sum(t) * D, (6,)) @ W.T,
+    "sum of sums, negated and masked": lambda t: np.where(D > 0, -(t * D + np.sum(t) * E), 0),
+    "sum of sums and others": lambda t: t * D + np.sum(t) * D + np.roll(t, 1),
+    "many numbers": lambda t: sum((np.sum(t * D**k) * E**k for k in range(20)), t),
+    "mean removed": lambda t: t - np.mean(t),
+    "mean of each row removed": lambda t: t - np.mean(t, axis=1, keepdims=True),
     "integer factors": lambda t: 2 * (3 * t),
 }
 
@@ -101,3 +116,42 @@ def test_inside_another_derivative():
     x = np.linspace(-1, 1, 6)
     np.testing.assert_allclose(wg.grad(norm)(x), wg.grad(plain)(x), rtol=1e-11)
     np.testing.assert_allclose(wg.vmap(wg.grad(norm))(np.stack([x, 2 * x]))[1], wg.grad(plain)(2 * x), rtol=1e-11)
+
+
+FULL = {
+    "softmax": lambda x: np.log(np.sum(np.exp(x))),
+    "norm": lambda x: np.linalg.norm(x) ** 3,
+    "variance": lambda x: np.var(x) * np.sum(np.tanh(x)),
+    "products of sums": lambda x: np.sum(np.tanh(x) * x) ** 2 + np.sum(x) * np.sum(np.sin(x)),
+}
+
+
+@pytest.mark.parametrize("name", FULL)
+def test_a_large_full_hessian_is_a_diagonal_and_products_of_vectors(name):
+    """Twice: the second time a kept Program runs. It holds no constants of the result's size."""
+    from wengert.derivatives.linear_map import _memo
+
+    f = FULL[name]
+    x = np.random.default_rng(7).normal(size=650)
+    v = np.random.default_rng(8).normal(size=650)
+    small = wg.hessian(f)(x[:30])
+    expected = np.stack([wg.hvp(f, (x[:30],), (e,))[1][0] for e in np.eye(30)])
+    np.testing.assert_allclose(small, expected, rtol=1e-10, atol=1e-12)
+    for _ in range(3):
+        matrix = wg.hessian(f)(x)
+        np.testing.assert_allclose(matrix @ v, wg.hvp(f, (x,), (v,))[1][0], rtol=1e-9, atol=1e-11)
+        np.testing.assert_allclose(matrix, matrix.T, rtol=1e-10, atol=1e-13)
+    held = [sum(np.asarray(c).nbytes for c in p.captures) for p in _memo._entries.values() if p is not None]
+    assert max(held) < 1_000_000
+    tracked = wg.grad(lambda s: np.sum(wg.hessian(lambda x: f(s * x))(x[:20]) ** 2))(1.1)
+    step = lambda s: np.sum(wg.hessian(lambda x: f(s * x))(x[:20]) ** 2)
+    np.testing.assert_allclose(tracked, (step(1.1 + 1e-5) - step(1.1 - 1e-5)) / 2e-5, rtol=1e-6)
+
+
+def test_an_infinite_factor_stays_cut_by_a_zero():
+    """The slope of sqrt at 0 is infinite, and the number that meets it is zero for the other seeds."""
+    f = lambda x: np.sum(x[1:]) ** 2 + np.sum(np.where(x > 0, np.sqrt(np.where(x > 0, x, 1.0)), 0.0) * np.sum(x))
+    x = np.array([0.0, 0.5, 2.0])
+    found = wg.hessian(f)(x)
+    assert np.all(np.isfinite(found))
+    np.testing.assert_allclose(found, [wg.hvp(f, (x,), (e,))[1][0] for e in np.eye(3)], rtol=1e-12)

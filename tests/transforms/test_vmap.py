@@ -11,6 +11,7 @@ import pytest
 
 import wengert as wg
 import wengert.numpy as wnp
+from wengert.errors import AbstractValue
 
 A = np.random.default_rng(0).normal(size=(5, 3))
 B = np.random.default_rng(1).normal(size=(5, 3))
@@ -165,13 +166,81 @@ INDEXING = {
     "split": lambda x: np.split(x, 3)[1],
     "repeat": lambda x: np.repeat(x, 2),
     "constant": lambda x: np.ones(2),
+    "roll by its own shift": lambda x: np.roll(x, np.argmax(x)),
+    "roll of an axis": lambda x: np.roll(np.outer(x, x), -np.argmax(x), axis=1),
+    "piecewise": lambda x: np.piecewise(x, [x > 0.5, x < -0.5], [np.log, lambda v: v**2, 7.0]),
+    "piecewise without a rest": lambda x: np.piecewise(x, [x > 0], [np.sqrt]),
+    "its own row of a tensor": lambda x: wg.Tensor(W)[np.argmax(x)],
+    "its own rows of a tensor": lambda x: wg.Tensor(W)[1:, np.stack([np.argmax(x), np.argmin(x)])],
+    "its own place in a buffer": lambda x: _marked(x),
 }
+
+
+def _marked(x):
+    out = np.zeros_like(x)
+    out[np.argmax(x)] = x[0]
+    return out
 
 
 @pytest.mark.parametrize("name", INDEXING)
 def test_functions(name):
     f = INDEXING[name]
     close(wg.vmap(f)(A), [f(a) for a in A])
+
+
+def _filled(x):
+    out = np.zeros(3)
+    out[0] = x[0]
+    return out
+
+
+def _written(x):
+    out = np.zeros(3)
+    out[np.argmax(x)] = 1.0
+    return out * x
+
+
+HIDDEN_BY_NUMPY = {
+    "a row of a plain array": (lambda x: W[np.argmax(x)], "use as an index", "wengert.numpy.take"),
+    "rows and columns of a plain array": (lambda x: W[1:, np.argmax(x)], "use as an index", "wengert.Tensor"),
+    "writing to a place of a plain array": (_written, "use as an index", "wengert.numpy.take"),
+    "writing to a plain array": (_filled, r"float\(\)", "np.zeros_like"),
+    "a length": (lambda x: np.zeros(np.argmax(x)), "use as an index", "shapes"),
+    "a truth value as an index": (lambda x: W[x[0] > 0], "use as an index", "np.where"),
+}
+
+
+@pytest.mark.parametrize("name", HIDDEN_BY_NUMPY)
+def test_an_error_that_numpy_hides_names_the_line(name):
+    function, what, hint = HIDDEN_BY_NUMPY[name]
+    with pytest.raises(AbstractValue, match=rf"{what} needs the value(?s:.)*test_vmap\.py:\d+(?s:.)*{hint}"):
+        wg.vmap(function)(A)
+
+
+def test_an_array_of_objects_as_an_index_says_what_to_do():
+    with pytest.raises(IndexError) as caught:
+        wg.vmap(lambda x: W[np.array([np.argmax(x), 0])])(A)
+    assert "np.stack" in caught.value.__notes__[0]
+
+
+def test_an_error_of_the_user_stays_what_it_is():
+    """A refusal that the user caught is not mistaken for what failed later."""
+
+    def f(x):
+        try:
+            float(x[0])
+        except TypeError:
+            return [1.0, 2.0][5] * x
+        return x
+
+    with pytest.raises(IndexError, match="list index out of range"):
+        wg.vmap(f)(A)
+
+
+def test_an_abstract_tensor_can_be_printed():
+    texts = []
+    wg.vmap(lambda x: texts.append(f"{x[0]:.3f} {x}") or x)(A)
+    assert texts[0].startswith("Tensor(abstract, shape=(), dtype=float64) Tensor(abstract, shape=(3,)")
 
 
 def test_loops_and_recursion_in_python():

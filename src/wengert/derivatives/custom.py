@@ -28,7 +28,7 @@ from ..execute.control import pack
 from ..primitives.base import Primitive, shape_of
 from ..primitives.structural import pick
 from ..program import Slot, trace
-from ..recording import Traced, apply, is_tracked
+from ..recording import Line, Traced, apply, is_tracked
 from ..transforms.derive import concrete_slot, is_inexact
 from .recorded import Recorded
 from .vmap import check_result
@@ -343,18 +343,25 @@ class CustomRule:
     def _transposable(self, rule: Callable[..., Any], zeros: Sequence[Any], kind: str, mode: str) -> Recorded:
         """Record a rule as a function of what it is linear in, so that it can be transposed."""
         try:
-            return Recorded(rule, zeros, {}, range(len(zeros)), name=self.__name__)
+            recorded = Recorded(rule, zeros, {}, range(len(zeros)), name=self.__name__)
         except TraceLost as error:
             raise TraceLost(
                 f"{self.__name__}: {mode} needs the transpose of the {kind}, whose code leaves NumPy's functions",
                 why=str(error).splitlines()[0],
                 hint=f"give a {'vjp' if kind == 'jvp' else 'jvp'} as well, or write the {kind} with NumPy functions",
             ) from error
+        if any(map(may_be_nonlinear, recorded.lines)):
+            from .custom_check import check_linear
+
+            check_linear(self.__name__, kind, rule, zeros)
+        return recorded
 
     # ------------------------------------------------------------ checks
 
     def _check_cotangents(self, pulled: Any, leaves: Sequence[Any], structure: tree.Tree) -> list[Any]:
         count = len(structure.children)
+        if pulled is None:
+            raise _forgotten(self.__name__, "vjp", "a tuple with one cotangent per argument")
         if not isinstance(pulled, tuple | list):
             pulled = (pulled,)
         if len(pulled) != count:
@@ -381,6 +388,8 @@ class CustomRule:
 
     def _check_tangents(self, pushed: Any, outputs: tree.Tree, slots: Sequence[Slot]) -> list[Any]:
         what = f"{self.__name__}: the jvp's tangent"
+        if pushed is None:
+            raise _forgotten(self.__name__, "jvp", "the tangent of the result")
         if outputs.is_leaf:
             values = [pushed]
         else:
@@ -445,6 +454,10 @@ class CustomRule:
         verify(self, args, settings, tolerance, seed)
 
 
+def _forgotten(name: str, kind: str, what: str) -> StructureError:
+    return StructureError(f"{name}: the {kind} returned None", hint=f"return {what} (a part of it may be None: zero)")
+
+
 def _matching(value: Any, structure: tree.Tree, what: str) -> list[Any]:
     """Return the leaves of a value that has a structure, where None stands for a part that is exactly zero."""
     found: list[Any] = []
@@ -482,6 +495,18 @@ def _fitting(value: Any, slot: Slot, what: str, space: str) -> Any:
     if not np.can_cast(value.dtype, slot.dtype, "same_kind"):
         raise DtypeError(f"{what} has dtype {value.dtype}, but the {space} it belongs to has {slot.dtype}")
     return value if value.dtype == slot.dtype else value.astype(slot.dtype)
+
+
+def may_be_nonlinear(line: Line) -> bool:
+    """Whether a line between what a rule is linear in and its result reads more than a linear function does."""
+    primitive = line.primitive
+    if primitive is None:
+        return False
+    moving = {i for i, parent in enumerate(line.inputs) if parent is not None}
+    if primitive.vjp is None:
+        return bool(moving)
+    read: set[Any] = set().union(*(primitive.reads(i, len(line.inputs)) for i in moving))
+    return "out" in read or bool(read & moving)
 
 
 def _as_slot(value: Any) -> Slot:

@@ -9,6 +9,8 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
+
 from .. import tree
 from ..errors import ArgumentError, StructureError
 from ..primitives.base import shape_of
@@ -53,6 +55,8 @@ class _Method:
         self.instance = instance
 
     def __call__(self, *args: Any, **settings: Any) -> Any:
+        if 0 in getattr(self.rule, "nondiff_argnums", ()):  # the instance is counted, as in a plain function
+            return self.rule(self.instance, *args, **settings)
         return self.rule.call(_Partial(self.rule.function, (self.instance,)), (self.instance,), args, settings)
 
 
@@ -253,7 +257,7 @@ class _PerArgument:
             if rule is not None:
                 part = rule(tangent, out, *primals)
                 total = part if total is None else total + part
-        return out, total
+        return out, tree.map_leaves(np.zeros_like, out) if total is None else total
 
 
 class _JvpRule:

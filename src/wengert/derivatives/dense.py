@@ -18,7 +18,7 @@ from .gradient import Derivative
 from .jacobian import forward_jacobian, reverse_jacobian
 from .layout import Layout, assemble, layout_of
 from .memory import affordable, check_result
-from .recorded import Recorded, check_argnums
+from .recorded import Recorded, check_argnums, enclosed
 
 MODES = ("auto", "forward", "reverse")
 
@@ -31,12 +31,25 @@ def check_options(name: str, mode: str, chunk_size: Any) -> None:
         raise ArgumentError(f"{name}: chunk_size is a positive int or None, not {chunk_size!r}")
 
 
+def dense_mode(mode: str) -> str:
+    """Return the mode for a dense result where a sparse one could have been: "columns" and others do not matter then."""
+    return mode if mode in MODES else "auto"
+
+
 def check_sparse(name: str, sparse: Any, max_bytes: Any) -> None:
     """Raise ArgumentError for a `sparse` or `max_bytes` that does not exist."""
     if not (sparse is True or sparse is False or sparse == "auto"):
         raise ArgumentError(f"{name}: sparse is False, True or 'auto', not {sparse!r}")
     if max_bytes is not None and (isinstance(max_bytes, bool) or not isinstance(max_bytes, int) or max_bytes < 1):
         raise ArgumentError(f"{name}: max_bytes is a positive int or None, not {max_bytes!r}")
+
+
+def wants_sparse(derivative: Any, args: Sequence[Any]) -> bool:
+    """Whether to give a sparse result: with "auto" not where something around wants to go on with it."""
+    if derivative.sparse != "auto":
+        return derivative.sparse
+    numbers, _ = check_argnums(derivative.argnums, len(args), derivative.name)
+    return not enclosed(tree.flatten([args[i] for i in numbers])[0])
 
 
 class Jacobian(Derivative):
@@ -65,10 +78,18 @@ class Jacobian(Derivative):
         self.as_matrix = as_matrix
         self.sparse = sparse
         self.max_bytes = max_bytes
+        if self.key:
+            self.key += (mode, chunk_size, max_bytes, as_matrix, sparse)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Return the Jacobian at these arguments."""
-        if self.sparse is not False:
+        if self.sparse is not False or self.as_matrix:
+            return self.evaluate(*args, **kwargs)
+        return super().__call__(*args, **kwargs)
+
+    def evaluate(self, *args: Any, **kwargs: Any) -> Any:
+        """Return the Jacobian at these arguments, by recording the function there."""
+        if wants_sparse(self, args):
             return self._sparse(args, kwargs)
         recorded, single = self._record(args, kwargs)
         return self._with_aux(self._jacobian(recorded, single, args), recorded)
@@ -93,7 +114,7 @@ class Jacobian(Derivative):
     def _jacobian(self, recorded: Recorded, single: bool, args: Sequence[Any]) -> Any:
         blocks = [
             [recorded.finish(block) for block in row]
-            for row in jacobian_blocks(recorded, self.mode, self.chunk_size, self.name, self.max_bytes)
+            for row in jacobian_blocks(recorded, dense_mode(self.mode), self.chunk_size, self.name, self.max_bytes)
         ]
         if self.as_matrix:
             columns = input_layout(recorded, self.function, self.argnums, len(args))
@@ -105,9 +126,9 @@ class Jacobian(Derivative):
 class ValueAndJacobian(Jacobian):
     """Value and dense Jacobian from one evaluation; made by `value_and_jacobian`."""
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Return the value and the Jacobian at these arguments."""
-        if self.sparse is not False:
+    def evaluate(self, *args: Any, **kwargs: Any) -> Any:
+        """Return the value and the Jacobian at these arguments, by recording the function there."""
+        if wants_sparse(self, args):
             return self._sparse(args, kwargs, with_value=True)
         recorded, single = self._record(args, kwargs)
         jacobian = self._jacobian(recorded, single, args)
@@ -166,7 +187,8 @@ def jacobian_blocks(
                 line.shape + source.shape,
                 line.dtype if forward else source.dtype,
                 max_bytes,
-                "sparse=True if most of it is zero; wengert.jvp or wengert.vjp for products without the matrix",
+                "sparse=True if most of it is zero; wengert.jacobian_blocks to write it to a file; wengert.jvp or wengert.vjp "
+                "for products without the matrix",
             )
         if chunk is None and max_bytes is not None:
             count = sum(source.size for source in sources) if forward else line.size
@@ -227,7 +249,7 @@ def jacobian(
     Parameters
     ----------
     function : callable
-        Ordinary NumPy code. It runs once per call. Structures in and out give nested blocks `J[out][in]`.
+        Ordinary NumPy code. It runs at most once per call. Structures in and out give nested blocks `J[out][in]`.
     argnums : int or tuple of int
         Which positional arguments to differentiate by; negative ones count from the end. A tuple gives tuples.
     has_aux : bool
@@ -244,7 +266,7 @@ def jacobian(
         If true the result is a `scipy.sparse.csr_array` (nested ones for structures): the pattern is found from the
         operations, never from values, and the entries are computed without pushing an identity matrix through. `mode`
         may then also be "structured", "columns", "rows" or "both" (see `plan_jacobian`). "auto" gives a sparse result
-        where it is large and mostly zero, else a dense one.
+        where it is large and mostly zero, else a dense one; inside of another derivative, `jit` or `vmap` a dense one.
     max_bytes : int, optional
         Most bytes for the dense result, and for the seeds of one block; memory and 128 MB if not given.
 

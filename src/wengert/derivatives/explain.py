@@ -11,11 +11,16 @@ from ..errors import StructureError
 from ..execute.native.build import Compiled
 from ..execute.native.hybrid import Hybrid
 from ..execute.native.timing import item_seconds
+from . import unrecorded
+from .gradient import Derivative
 from .jit import Jit, jit
 
 
 def explain(function: Callable[..., Any], *args: Any, **kwargs: Any) -> str:
     """Return how a function is computed: paths, loops, calls of BLAS, what runs through NumPy, and where time goes.
+
+    Of a derivative it also says whether plain calls, without `jit`, run the differentiated function's Python code, and
+    what in it makes that necessary.
 
     Parameters
     ----------
@@ -58,6 +63,8 @@ def explain(function: Callable[..., Any], *args: Any, **kwargs: Any) -> str:
     given = state.values_of(args, kwargs) if args or kwargs else None
     count = len(state.variants)
     rows = [f"jit of {state.name}: {count} kind{'s' * (count > 1)} of arguments"]
+    if isinstance(function, Derivative):
+        rows.insert(0, f"plain calls: {unrecorded.status(function)}")
     for (_, signature), variant in state.variants.items():
         paths = len(variant.paths)
         rows.append(f"({', '.join(map(_slot, signature))}): {paths} path{'s' * (paths != 1)}")
@@ -98,6 +105,9 @@ def _path(path: Any, compiled: Any, values: Any) -> list[str]:
     if path.guards:
         plural = "s" * (len(path.guards) > 1)
         rows.append(f"holds for {len(path.guards)} guard{plural}: what Python looked at, checked after each run")
+    if path.outside is not None and path.outside.names:
+        checked = "by the machine code" if path.outside.watches is not None else "through Python"
+        rows.append(f"compares what is outside, {checked}: {', '.join(path.outside.names)}")
     if path.variables or path.tensors:
         rows.append(f"reads {len(path.variables)} variables and {len(path.tensors)} other tensors, through Python")
     return rows

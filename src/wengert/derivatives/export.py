@@ -15,6 +15,8 @@ from ..program import Program
 from .jit import Jit
 from .jit_record import CannotCompile, record
 
+_NUMBERS = (bool, int, float, complex, np.generic)
+
 
 def export(function: Callable[..., Any], *args: Any, signature: str = "void (arrays)") -> Exported:
     """Return a function or derivative as a C function.
@@ -29,8 +31,11 @@ def export(function: Callable[..., Any], *args: Any, signature: str = "void (arr
     signature : str
         "void (arrays)": a pointer to each argument's data, then one to each result's; C-contiguous; returns 0, or 1
         if an index was out of bounds. Or one of SciPy's for a function of one float64 number or vector to one number:
-        "double (double)", "double (double, void *)", "double (int, double *)", "double (int, double *, void *)",
-        "int (double *, npy_intp, double *, void *)".
+        "double (double)", "double (double, void *)", "double (int, double *)", "double (int, double *, void *)"
+        (`scipy.integrate`; NaN for another number of elements), "int (double *, npy_intp, double *, void *)"
+        (`generic_filter`). Or of a vector to a vector: "int (double *, npy_intp, double *, npy_intp, void *)"
+        (`generic_filter1d`), "int (npy_intp *, double *, int, int, void *)" (`geometric_transform`; the function takes
+        the coordinates as float64 or int64). These return 0, which SciPy reports, for other numbers of elements.
 
     Returns
     -------
@@ -46,8 +51,9 @@ def export(function: Callable[..., Any], *args: Any, signature: str = "void (arr
 
     Notes
     -----
-    Arrays that the function reads from outside are read at each call, from where they are now. The C function may be
-    called from several threads, with or without Python's lock.
+    Arrays that the function reads from outside are read at each call, from where they are now; numbers, and small arrays
+    of indices, have the value they had. The C function may be called from several threads, with or without Python's lock.
+    What `ctypes` and `low_level_callable()` return keeps the code alive, `address` does not.
 
     Examples
     --------
@@ -59,10 +65,14 @@ def export(function: Callable[..., Any], *args: Any, signature: str = "void (arr
     True
     """
     inner = function.function if isinstance(function, Jit) else function
+
+    def arrays(*given: Any) -> Any:
+        return tree.map_leaves(lambda y: np.asarray(y) if isinstance(y, _NUMBERS) else y, inner(*given))
+
     leaves, structure = tree.flatten((args, {}))
     values = [np.float64(x) if type(x) is float else np.int64(x) if type(x) is int else np.asarray(x) for x in leaves]
     try:
-        path = record(inner, lambda tensors: tree.unflatten(structure, tensors), values)
+        path = record(arrays, lambda tensors: tree.unflatten(structure, tensors), values)
         program = path.program  # without its guards: the branches taken here are part of the exported code
         kept = sum(out.form != "constant" for out in path.outputs)
         if kept != len(path.outputs) or path.variables:

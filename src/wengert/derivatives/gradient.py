@@ -5,6 +5,7 @@ Each is a small object holding the user's function, so that it pickles whenever 
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -13,6 +14,7 @@ import numpy as np
 from .. import tree
 from ..errors import ArgumentError, DtypeError, ShapeError, StructureError
 from ..recording import Traced
+from . import unrecorded
 from .recorded import Recorded, check_argnums, check_seed
 
 
@@ -30,8 +32,27 @@ class Derivative:
         self.function = function
         self.argnums = argnums
         self.has_aux = has_aux
+        # What tells this derivative from other ones of the same function; () where that is not known.
+        known = type(self).__module__.startswith("wengert.derivatives.")
+        self.key: tuple[Any, ...] = (type(self), type(argnums), argnums, has_aux) if known else ()
         self.__doc__ = getattr(function, "__doc__", None)
         self.__name__ = f"{self.name}({getattr(function, '__name__', 'function')})"
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Return the derivative at these arguments."""
+        if kwargs or self.has_aux:
+            return self.evaluate(*args, **kwargs)
+        return unrecorded.call(self, args)
+
+    def evaluate(self, *args: Any, **kwargs: Any) -> Any:
+        """Return the derivative at these arguments, by recording the function there."""
+        raise NotImplementedError
+
+    def around(self, function: Callable[..., Any]) -> Derivative:
+        """Return the same derivative of another function."""
+        other = copy.copy(self)
+        other.function = function
+        return other
 
     def _record(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Recorded, bool]:
         numbers, single = check_argnums(self.argnums, len(args), self.name)
@@ -68,7 +89,11 @@ def scalar_output(recorded: Recorded, name: str) -> Any:
             hint="np.real(...) or np.abs(...) of the result, or wengert.vjp with a cotangent",
         )
     if dtype.kind != "f":
-        raise DtypeError(f"{name}: the function returned {dtype}, which has no derivative")
+        raise DtypeError(
+            f"{name}: the function returned {dtype}, which has no derivative",
+            why="zeros would look like an answer",
+            hint="return a floating number, or the rest as auxiliary data with has_aux=True",
+        )
     return out
 
 
@@ -77,11 +102,13 @@ class ValueAndGrad(Derivative):
 
     name = "value_and_grad"
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Return the value and the gradient at these arguments."""
-        recorded, single = self._record(args, kwargs)
-        out = scalar_output(recorded, self.name)
-        value = recorded.finish(out)
+    def evaluate(self, *args: Any, **kwargs: Any) -> Any:
+        """Return the value and the gradient at these arguments, by recording the function there."""
+        return self.end(*self._record(args, kwargs))
+
+    def end(self, recorded: Recorded, single: bool) -> Any:
+        """Return the result from a recorded run of the function."""
+        value = recorded.finish(scalar_output(recorded, self.name))
         gradient = self._structured(recorded, single, [recorded.finish(g) for g in recorded.gradient()])
         return ((value, recorded.aux) if self.has_aux else value), gradient
 
@@ -91,9 +118,9 @@ class Grad(ValueAndGrad):
 
     name = "grad"
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Return the gradient at these arguments."""
-        value, gradient = super().__call__(*args, **kwargs)
+    def end(self, recorded: Recorded, single: bool) -> Any:
+        """Return the gradient from a recorded run of the function."""
+        value, gradient = super().end(recorded, single)
         return (gradient, value[1]) if self.has_aux else gradient
 
 
@@ -105,7 +132,7 @@ def grad(function: Callable[..., Any], argnums: int | tuple[int, ...] = 0, *, ha
     Parameters
     ----------
     function : callable
-        Ordinary NumPy code that returns one real number. It runs once per call.
+        Ordinary NumPy code that returns one real number. It runs at most once per call.
     argnums : int or tuple of int
         Which positional arguments to differentiate by. Each may be an array or a nested structure of arrays.
         A tuple gives a tuple.
@@ -244,19 +271,43 @@ def jvp(
         )
     if len(primals) != len(tangents) or not primals:
         raise StructureError(f"jvp: {len(primals)} primals but {len(tangents)} tangents")
-    recorded = Recorded(function, tuple(primals), {}, range(len(primals)), has_aux, "jvp")
-    leaves, structure = tree.flatten(list(tangents))
-    if structure != recorded.input_tree:
-        leaves = _align_scalars(tangents, recorded)
-    seeds = [
-        check_seed(leaf, line, f"jvp: tangent {i}", "primal")
-        for i, (leaf, line) in enumerate(zip(leaves, recorded.inputs, strict=True))
-    ]
-    plain = recorded.plain and not any(isinstance(seed, Traced) for seed in seeds)
-    found = recorded.push_forward(seeds)
-    tangent = tree.unflatten(recorded.output_tree, [recorded.finish(t) if plain else t for t in found])
-    value = recorded.value()
-    return (value, tangent, recorded.aux) if has_aux else (value, tangent)
+    direction = _Direction(function, len(primals))
+    if has_aux:
+        return direction.push(primals, tangents, has_aux)
+    return unrecorded.call(direction, (*primals, *tangents))
+
+
+class _Direction:
+    """The directional derivative of a function, with its value: `jvp`."""
+
+    def __init__(self, function: Callable[..., Any], count: int) -> None:
+        self.function = function
+        self.count = count
+        self.key = (_Direction, count)
+
+    def around(self, function: Callable[..., Any]) -> _Direction:
+        """Return the directional derivative of another function."""
+        return _Direction(function, self.count)
+
+    def evaluate(self, *args: Any) -> Any:
+        """Return value and derivative, by recording the function; the primals come first, then the tangents."""
+        return self.push(args[: self.count], args[self.count :], has_aux=False)
+
+    def push(self, primals: Sequence[Any], tangents: Sequence[Any], has_aux: bool) -> Any:
+        """Return value, derivative, and aux if there is one."""
+        recorded = Recorded(self.function, tuple(primals), {}, range(len(primals)), has_aux, "jvp")
+        leaves, structure = tree.flatten(list(tangents))
+        if structure != recorded.input_tree:
+            leaves = _align_scalars(tangents, recorded)
+        seeds = [
+            check_seed(leaf, line, f"jvp: tangent {i}", "primal")
+            for i, (leaf, line) in enumerate(zip(leaves, recorded.inputs, strict=True))
+        ]
+        plain = recorded.plain and not any(isinstance(seed, Traced) for seed in seeds)
+        found = recorded.push_forward(seeds)
+        tangent = tree.unflatten(recorded.output_tree, [recorded.finish(t) if plain else t for t in found])
+        value = recorded.value()
+        return (value, tangent, recorded.aux) if has_aux else (value, tangent)
 
 
 def _align_scalars(tangents: Sequence[Any], recorded: Recorded) -> list[Any]:

@@ -14,14 +14,14 @@ import numpy as np
 from .. import tree
 from ..errors import ShapeError, TraceLost, UnsupportedFunction
 from ..primitives.indexing import concatenate
-from ..recording import AMBIENT, Line, Traced, current, depends
+from ..recording import Line, Traced, depends
 from ..transforms.reverse import backpropagate
-from .dense import check_options, check_sparse, input_layout, jacobian_blocks
+from .dense import check_options, check_sparse, dense_mode, input_layout, jacobian_blocks, wants_sparse
 from .gradient import Derivative, scalar_output
 from .jacobian import is_elementwise, unit_seeds
 from .layout import assemble
 from .linear_map import push_block
-from .recorded import Recorded, check_argnums
+from .recorded import Recorded, check_argnums, enclosed
 
 
 class FirstDerivative:
@@ -79,6 +79,14 @@ class SecondDerivative(Derivative):
         self.as_matrix = as_matrix
         self.sparse = sparse
         self.max_bytes = max_bytes
+        if self.key:
+            self.key += (mode, chunk_size, max_bytes, as_matrix, sparse)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Return the derivative at these arguments."""
+        if self.sparse is not False or self.as_matrix:
+            return self.evaluate(*args, **kwargs)
+        return super().__call__(*args, **kwargs)
 
     def _sparse(self, args: tuple[Any, ...], kwargs: dict[str, Any], with_value: bool = False) -> Any:
         from ..sparse.jacobians import sparse_derivative  # this way up only when it is asked for
@@ -111,9 +119,9 @@ class Hessian(SecondDerivative):
 
     name = "hessian"
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Return the Hessian at these arguments."""
-        if self.sparse is not False:
+    def evaluate(self, *args: Any, **kwargs: Any) -> Any:
+        """Return the Hessian at these arguments, by recording the function there."""
+        if wants_sparse(self, args):
             return self._sparse(args, kwargs)
         recorded, single = self._record_gradient(args, kwargs, scalar=False)
         hessian = self._hessian(recorded, single, args)
@@ -121,7 +129,7 @@ class Hessian(SecondDerivative):
 
     def _hessian(self, recorded: Recorded, single: bool, args: Sequence[Any]) -> Any:
         # Forward over reverse is the quicker pass of the two: nothing has to be accumulated.
-        mode = "forward" if self.mode == "auto" else self.mode
+        mode = "forward" if dense_mode(self.mode) == "auto" else self.mode
         blocks = [
             [recorded.finish(block) for block in row]
             for row in jacobian_blocks(recorded, mode, self.chunk_size, self.name, self.max_bytes)
@@ -149,9 +157,9 @@ class ValueGradAndHessian(Hessian):
 
     name = "value_grad_and_hessian"
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Return value, gradient and Hessian at these arguments."""
-        if self.sparse is not False:
+    def evaluate(self, *args: Any, **kwargs: Any) -> Any:
+        """Return value, gradient and Hessian at these arguments, by recording the function there."""
+        if wants_sparse(self, args):
             return self._sparse(args, kwargs, with_value=True)
         recorded, single = self._record_gradient(args, kwargs)
         hessian = self._hessian(recorded, single, args)
@@ -165,7 +173,13 @@ class HessianDiag(SecondDerivative):
     name = "hessian_diag"
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Return the diagonal of the Hessian at these arguments."""
+        """Return the derivative at these arguments."""
+        if sum(np.size(leaf) for leaf in tree.flatten(args)[0]) > BLOCK:  # by its structure, see `_planned`
+            return self.evaluate(*args, **kwargs)
+        return super().__call__(*args, **kwargs)
+
+    def evaluate(self, *args: Any, **kwargs: Any) -> Any:
+        """Return the diagonal of the Hessian at these arguments, by recording the function there."""
         planned = self._planned(args, kwargs)
         if planned is not None:
             diagonal, aux = planned
@@ -176,7 +190,7 @@ class HessianDiag(SecondDerivative):
 
     def _planned(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Return (diagonal, aux) by its structure if the arguments are large arrays that nobody tracks, else None."""
-        if self.chunk_size is not None or current() not in (None, AMBIENT):
+        if self.chunk_size is not None or enclosed(()):
             return None
         numbers, _ = check_argnums(self.argnums, len(args), self.name)
         leaves, _ = tree.flatten([args[i] for i in numbers])
@@ -208,8 +222,8 @@ class Laplacian(HessianDiag):
 
     name = "laplacian"
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Return the Laplacian at these arguments."""
+    def evaluate(self, *args: Any, **kwargs: Any) -> Any:
+        """Return the Laplacian at these arguments, by recording the function there."""
         planned = self._planned(args, kwargs)
         if planned is not None:
             diagonal, aux = planned
@@ -267,7 +281,7 @@ def hessian(
     Parameters
     ----------
     function : callable
-        Ordinary NumPy code. It runs once per call. Structured arguments give nested blocks `H[i][j]`, structured
+        Ordinary NumPy code. It runs at most once per call. Structured arguments give nested blocks `H[i][j]`, structured
         results `H[out][i][j]`.
     argnums : int or tuple of int
         Which positional arguments; a tuple gives a tuple of tuples.

@@ -235,6 +235,8 @@ def custom_root(
     initial: Any,
     solve: Callable[..., Any],
     tangent_solve: Callable[..., Any] | None = None,
+    *,
+    has_aux: bool = False,
 ) -> Any:
     """Return the root that a solver finds, differentiable by everything the equation reads.
 
@@ -252,9 +254,14 @@ def custom_root(
     tangent_solve : callable, optional
         `(linear, y) -> x` with linear(x) = y, linear in y and written with NumPy functions. If not given, the Jacobian
         is formed and factored.
+    has_aux : bool
+        If true the solver returns `(x, aux)`, and so does this; aux has no derivative, and is None where no solver has
+        run yet: inside `vmap` and traced bodies.
 
     Raises
     ------
+    StructureError
+        If the solver does not return what it should.
     Degenerate
         If the Jacobian at the solution is singular.
     ShapeError
@@ -277,16 +284,26 @@ def custom_root(
     leaves, structure = plain_leaves(initial, "custom_root: the starting point")
     equation = Equation(function, [Slot.of(leaf) for leaf in leaves], tree.Tree(tuple, (), (structure,)), "custom_root")
 
+    kept: list[Any] = [None]
+
     def run(*values: Any) -> list[Any]:
         start, params = values[: len(leaves)], values[len(leaves) :]
 
         def residual(x: Any) -> Any:
             return tree.unflatten(equation.outputs, equation(*tree.flatten(x)[0], *params))
 
-        return _solution(solve(residual, tree.unflatten(structure, start)), structure, leaves, "custom_root")
+        found = solve(residual, tree.unflatten(structure, start))
+        if has_aux:
+            if type(found) is not tuple or len(found) != 2:
+                raise StructureError(
+                    f"custom_root: with has_aux=True the solver returns a pair (x, aux), not {type(found).__name__}"
+                )
+            found, kept[0] = found
+        return _solution(found, structure, leaves, "custom_root")
 
     rule = Root(equation, len(leaves), run, "custom_root", tangent_solve)
-    return tree.unflatten(structure, rule(*leaves, *equation.captured))
+    root = tree.unflatten(structure, rule(*leaves, *equation.captured))
+    return (root, kept[0]) if has_aux else root
 
 
 def _solution(found: Any, structure: tree.Tree, like: Sequence[Any], name: str) -> list[Any]:

@@ -87,13 +87,15 @@ def _differentiable(
     return x, solver.result
 
 
-def _with_x(result: Any, x: Any) -> Any:
-    """Return SciPy's result object with the differentiable solution in it."""
+def _with_x(result: Any, x: Any, **parts: Callable[[], Any]) -> Any:
+    """Return SciPy's result object with the differentiable solution in it, and what else depends on the parameters."""
     if result is None:  # only shapes are known
         from scipy.optimize import OptimizeResult
 
         result = OptimizeResult()
     result["x"] = x
+    if isinstance(x, Traced):
+        result.update({name: part() for name, part in parts.items()})
     return result
 
 
@@ -264,7 +266,7 @@ def _minimize(solver: Any, fun: Any, x0: Any, args: Any = (), **options: Any) ->
         return result
 
     x, result = _differentiable(problem, run, stationary, free)
-    return _with_x(result, x)
+    return _with_x(result, x, fun=lambda: stationary.value(x, *problem.params))
 
 
 # rho(z) of SciPy's robust losses, for z = (residual / scale)^2.
@@ -309,7 +311,14 @@ def _least_squares(solver: Any, fun: Any, x0: Any, jac: Any = None, bounds: Any 
         return result
 
     x, result = _differentiable(problem, run, condition, free)
-    return _with_x(result, x)
+    residuals = problem.bind(problem.params)
+    return _with_x(
+        result,
+        x,
+        fun=lambda: residuals(x),
+        cost=lambda: condition.value(x, *problem.params),
+        jac=lambda: Jacobian(residuals)(x),
+    )
 
 
 # ---------------------------------------------------------------- public
@@ -370,8 +379,8 @@ def implicit(solver: Callable[..., Any]) -> Implicit:
     -------
     callable
         Same arguments and result as the solver's. In a result object `x` (for `solve_ivp`: `y`) carries the derivative,
-        by `args`, by everything the function reads from outside, and for `solve_ivp` by `y0` and the times. Starting
-        points have no derivative.
+        and so do `fun` of `minimize` and `fun`, `cost` and `jac` of `least_squares`: by `args`, by everything the function
+        reads from outside, and for `solve_ivp` by `y0` and the times. Starting points have no derivative.
 
     Raises
     ------

@@ -108,7 +108,7 @@ def reverse_jacobian(
     wanted = [sources[i] for i in pending]
     if vectorize and (filled := _filled(lines, target, wanted, wrapper, chunk)) is not None:
         for i, block in zip(pending, filled, strict=True):
-            results[i] = block
+            results[i] = block.astype(sources[i].dtype, copy=False)  # as a cotangent has it
         return results
     rows = _rows(lines, target, wanted, wrapper, chunk, vectorize)
     for i, row in zip(pending, rows, strict=True):

@@ -12,6 +12,7 @@ from ..errors import ArgumentError, DtypeError, StructureError
 from ..program import Program, Slot, Step, trace
 from ..recording import Traced
 from ..transforms.derive import concrete_slot, reverse_program
+from . import unrecorded
 from .gradient import ValueAndGrad, scalar_output
 from .recorded import Recorded, check_seed, differentiable
 from .replay import Replay, hessian_product
@@ -222,26 +223,54 @@ class GradientOf:
         return gradient, value
 
 
+class SecondOrder:
+    """The product of a function's Hessian with a direction: `hvp` and `vhp`."""
+
+    def __init__(self, name: str, function: Callable[..., Any], what: str, forward: bool, count: int) -> None:
+        self.name = name
+        self.function = function
+        self.what = what
+        self.forward = forward
+        self.count = count
+        self.key = (SecondOrder, name, count)  # what tells this product from other ones of the same function
+
+    def around(self, function: Callable[..., Any]) -> SecondOrder:
+        """Return the same product for another function."""
+        return SecondOrder(self.name, function, self.what, self.forward, self.count)
+
+    def evaluate(self, *args: Any) -> tuple[Any, tuple[Any, ...]]:
+        """Return value and product, by recording the function; the primals come first, then the directions."""
+        return self.products(args[: self.count], args[self.count :], has_aux=False)
+
+    def products(self, primals: Any, directions: Any, has_aux: bool) -> tuple[Any, tuple[Any, ...]]:
+        """Return the function's value (and aux), and the product with directions, one entry per primal."""
+        name, what, forward = self.name, self.what, self.forward
+        if not any(isinstance(leaf, Traced) for leaf in tree.flatten([list(primals), list(directions)])[0]):
+            once = Recorded(self.function, tuple(primals), {}, range(len(primals)), has_aux, name)
+            if once.wrapper is None:
+                found = _product_of_plain(name, once, primals, directions, what, forward)
+                if found is not None:
+                    value = once.value()
+                    product = tuple(tree.unflatten(once.input_tree, found))
+                    return ((value, once.aux) if has_aux else value), product
+        gradient = GradientOf(self.function, len(primals), has_aux, name)
+        recorded = Recorded(gradient, tuple(primals), {}, range(len(primals)), True, name)
+        seeds = direction_leaves(name, directions, recorded, what[:-1])
+        plain = _is_plain(recorded, seeds)
+        found = recorded.push_forward(seeds) if forward else recorded.pull_back(seeds)
+        leaves = [recorded.finish(t) if plain else t for t in found]
+        return recorded.aux, tuple(tree.unflatten(recorded.output_tree if forward else recorded.input_tree, leaves))
+
+
 def _second_order(
     name: str, function: Callable[..., Any], primals: Any, directions: Any, has_aux: bool, what: str, forward: bool
 ) -> tuple[Any, tuple[Any, ...]]:
     """Return the function's value (and aux), and the product of its Hessian with directions, one entry per primal."""
     check_directions(name, primals, directions, what)
-    if not any(isinstance(leaf, Traced) for leaf in tree.flatten([list(primals), list(directions)])[0]):
-        once = Recorded(function, tuple(primals), {}, range(len(primals)), has_aux, name)
-        if once.wrapper is None:
-            found = _product_of_plain(name, once, primals, directions, what, forward)
-            if found is not None:
-                value = once.value()
-                product = tuple(tree.unflatten(once.input_tree, found))
-                return ((value, once.aux) if has_aux else value), product
-    gradient = GradientOf(function, len(primals), has_aux, name)
-    recorded = Recorded(gradient, tuple(primals), {}, range(len(primals)), True, name)
-    seeds = direction_leaves(name, directions, recorded, what[:-1])
-    plain = _is_plain(recorded, seeds)
-    found = recorded.push_forward(seeds) if forward else recorded.pull_back(seeds)
-    leaves = [recorded.finish(t) if plain else t for t in found]
-    return recorded.aux, tuple(tree.unflatten(recorded.output_tree if forward else recorded.input_tree, leaves))
+    product = SecondOrder(name, function, what, forward, len(primals))
+    if has_aux:
+        return product.products(primals, directions, has_aux)
+    return unrecorded.call(product, (*primals, *directions))
 
 
 def _product_of_plain(

@@ -15,12 +15,14 @@ from .. import tree
 from ..errors import ArgumentError, DtypeError, ShapeError, StructureError, unmask, user_line
 from ..primitives.structural import alias
 from ..recording import (
+    AMBIENT,
     Hold,
     Line,
     Recorder,
     Traced,
     apply,
     close_window,
+    current,
     depends,
     is_tracked,
     leaf,
@@ -72,6 +74,11 @@ def differentiable(value: Any, name: str) -> Any:
         where=user_line(),
         hint="floating, complex or integer numbers (integers become float64)",
     )
+
+
+def enclosed(values: Sequence[Any]) -> bool:
+    """Whether something around (a derivative, a tape, `jit`, `vmap`) may want what is done with these values."""
+    return current() not in (None, AMBIENT) or any(isinstance(x, Traced) and is_tracked(x) for x in values)
 
 
 def enter(value: Any, recorder: Recorder) -> Any:
@@ -145,8 +152,7 @@ class Recorded:
                     )
                 result, self.aux = result
             self.outputs, self.output_tree = tree.flatten(result)
-            for out in self.outputs:
-                _check_output(out, name)
+            self.outputs = [_as_output(out, name) for out in self.outputs]
         if has_aux:  # only now is it known what an enclosing derivative still tracks
             self.aux = tree.map_leaves(self._finish_aux, self.aux)
         self._lines: list[Line] | None = None
@@ -154,6 +160,11 @@ class Recorded:
         self._hold = None if window.outermost else Hold(window.recorder.sessions)
         abstract = any(isinstance(out, Traced) and out._data is None for out in self.outputs)
         self.wrapper = Tensor if keep_graph or abstract or not window.outermost else None
+
+    def __reduce__(self) -> Any:
+        from .restored import saved
+
+        return saved(self)
 
     def _finish_aux(self, value: Any) -> Any:
         return value._data if isinstance(value, Traced) and self.plain and not _outer(value) else value
@@ -202,8 +213,8 @@ class Recorded:
         """Return the gradient of a single scalar output by each input. Uses the lines up."""
         out = self.outputs[0]
         if not _has_line(out) or self.wrapper is not None:
-            return self.pull_back([np.ones((), _tangent_dtype(out))])
-        return self._by_input(gradient(out._line, np.ones((), out.dtype), self.inputs, self._session))
+            return self.pull_back([np.ones((), _tangent_dtype(out))[()]])
+        return self._by_input(gradient(out._line, np.ones((), out.dtype)[()], self.inputs, self._session))
 
     def _by_input(self, found: dict[Line, Any]) -> list[Any]:
         return [found[line] if line in found else np.zeros(line.shape, line.dtype) for line in self.inputs]
@@ -243,11 +254,15 @@ def _tangent_dtype(out: Any) -> np.dtype:
     return dtype if dtype.kind in "fc" else np.dtype(float)
 
 
-def _check_output(out: Any, name: str) -> None:
+def _as_output(out: Any, name: str) -> Any:
     if isinstance(out, Traced):
-        return
+        return out
+    if isinstance(out, np.ndarray) and out.dtype == object:
+        numbers = out.ravel().tolist()
+        if all(isinstance(number, np.number | int | float | complex) for number in numbers):
+            out = np.array(numbers).reshape(out.shape)  # what is left of an array of tracked numbers without them
     if isinstance(out, np.ndarray | np.generic | int | float | complex) and np.asarray(out).dtype != object:
-        return
+        return out
     raise StructureError(
         f"{name}: the function returned {type(out).__name__}, which is neither an array nor a structure of arrays",
         hint="return arrays, or use has_aux=True for other results",
@@ -258,7 +273,10 @@ def check_seed(seed: Any, like: Any, what: str, space: str) -> Any:
     """Return a cotangent or tangent as an array-like of exactly the shape and dtype of `like`."""
     shape, dtype = like.shape, _tangent_dtype(like)
     if not isinstance(seed, Traced):
+        kind = type(seed).__name__
         seed = np.asarray(seed)
+        if seed.dtype.kind not in "biufc":
+            raise StructureError(f"{what} is a {kind}, but its {space} is an array: it needs the same structure")
     if seed.shape != shape:
         raise ShapeError(
             f"{what} has shape {seed.shape}, but its {space} has shape {shape}",
@@ -290,7 +308,10 @@ def check_argnums(argnums: Any, count: int, name: str) -> tuple[tuple[int, ...],
         raise ArgumentError(f"{name}: argnums is empty", hint="name at least one argument")
     for n in numbers:
         if not -count <= n < count:
-            raise ArgumentError(f"{name}: argnums has {n}, but the function was called with {count} arguments")
+            raise ArgumentError(
+                f"{name}: argnums has {n}, but the function was called with {count} positional arguments",
+                why="keyword arguments are passed on, not differentiated by",
+            )
     resolved = tuple(n % count for n in numbers)
     if len(set(resolved)) != len(resolved):
         raise ArgumentError(f"{name}: argnums {argnums!r} names an argument twice")

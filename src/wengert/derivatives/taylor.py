@@ -21,6 +21,7 @@ from ..recording import Line, Traced, apply
 from ..transforms.derive import is_inexact
 from ..transforms.forward import fit_tangent
 from ..transforms.reverse import arguments_of
+from . import taylor_linalg  # noqa: F401  (declares its rules)
 from .recorded import Recorded, check_seed
 from .taylor_control import CONTROL
 from .taylor_rules import RULES, WITH_PRIMITIVE, Series, known, scaled
@@ -76,7 +77,11 @@ def _apply(
     if primitive.name in CONTROL:
         return CONTROL[primitive.name](push_series, order, args, incoming, params)
     given = RULES.get(primitive.name)
-    if given is None:
+    found: Any = NotImplemented
+    if given is not None:
+        own = {"primitive": primitive} if primitive.name in WITH_PRIMITIVE else {}
+        found = given(order, out, args, incoming, **own, **params)
+    if found is NotImplemented:
         key = (primitive, order, tuple(map(_identity, args)), tuple(map(_identities, incoming)), repr(params))
         if key not in memo:
             if getattr(primitive, "formula", None) is not None:
@@ -84,10 +89,8 @@ def _apply(
             else:
                 found = _by_jvp(primitive, order, out, args, incoming, line, memo)
             memo[key] = (found, args, incoming)  # the arguments stay alive, so that no other object gets their id
-        return _fitted(memo[key][0], line)
-    if primitive.name in WITH_PRIMITIVE:
-        return _fitted(given(order, out, args, incoming, primitive=primitive, **params), line)
-    return _fitted(given(order, out, args, incoming, **params), line)
+        found = memo[key][0]
+    return _fitted(found, line)
 
 
 def _is_linear(primitive: Any, incoming: Sequence[Any]) -> bool:

@@ -14,14 +14,16 @@ from typing import Any
 import numpy as np
 
 from ..primitives.base import shape_of
-from ..primitives.contraction import contract
 from ..recording import Line
 
 Series = list[Any]
 Rule = Callable[..., Series]
 RULES: dict[str, Rule] = {}
-# Rules that call their own primitive.
-WITH_PRIMITIVE = ("solve", "triangular_solve", "inv")
+# Rules that call their own primitive, or its jvp.
+WITH_PRIMITIVE = frozenset(
+    "banded_solve cholesky contract convolve correlate det eig eigh inv matrix_function qr solve sparse_product svd "
+    "sylvester triangular_solve".split()
+)
 
 
 def rule(*names: str) -> Callable[[Rule], Rule]:
@@ -81,7 +83,7 @@ def weighted(x: Sequence[Any], h: Sequence[Any], k: int) -> Any:
     return total
 
 
-def _full(value: Any, series: Series | None, order: int) -> list[Any]:
+def full(value: Any, series: Series | None, order: int) -> list[Any]:
     """Return value and coefficients in one list."""
     return [value, *(series if series is not None else [None] * order)]
 
@@ -91,24 +93,24 @@ def _full(value: Any, series: Series | None, order: int) -> list[Any]:
 
 @rule("multiply", "scale")
 def _multiply(order: int, _out: Any, args: Any, series: Any) -> Series:
-    x, y = (_full(value, s, order) for value, s in zip(args, series, strict=True))
+    x, y = (full(value, s, order) for value, s in zip(args, series, strict=True))
     return [convolve(x, y, k, 0, k) for k in range(1, order + 1)]
 
 
-@rule("contract")
-def _contract(order: int, _out: Any, args: Any, series: Any, **params: Any) -> Series:
-    x, y = (_full(value, s, order) for value, s in zip(args, series, strict=True))
+@rule("contract", "convolve", "correlate", "sparse_product")
+def _product(order: int, _out: Any, args: Any, series: Any, *, primitive: Any, **params: Any) -> Series:
+    x, y = (full(value, s, order) for value, s in zip(args[:2], series[:2], strict=True))
 
     def product(a: Any, b: Any) -> Any:
-        return None if a is None or b is None else contract(a, b, **params)
+        return None if a is None or b is None else primitive(a, b, *args[2:], **params)
 
     return [convolve(x, y, k, 0, k, product) for k in range(1, order + 1)]
 
 
 @rule("divide")
 def _divide(order: int, out: Any, args: Any, series: Any) -> Series:
-    y = _full(args[1], series[1], order)
-    x = _full(None, series[0], order)
+    y = full(args[1], series[1], order)
+    x = full(None, series[0], order)
     h = [out if known(out) else args[0] / args[1]]
     for k in range(1, order + 1):
         h.append(over(plus(x[k], minus(convolve(y, h, k, 1, k))), y[0]))
@@ -118,7 +120,7 @@ def _divide(order: int, out: Any, args: Any, series: Any) -> Series:
 @rule("reciprocal")
 def _reciprocal(order: int, out: Any, args: Any, series: Any) -> Series:
     h = [out if known(out) else 1 / args[0]]
-    x = _full(None, series[0], order)
+    x = full(None, series[0], order)
     for k in range(1, order + 1):
         h.append(minus(times(convolve(x, h, k, 1, k), h[0])))
     return h[1:]
@@ -126,14 +128,14 @@ def _reciprocal(order: int, out: Any, args: Any, series: Any) -> Series:
 
 @rule("square")
 def _square(order: int, _out: Any, args: Any, series: Any) -> Series:
-    x = _full(args[0], series[0], order)
+    x = full(args[0], series[0], order)
     return [convolve(x, x, k, 0, k) for k in range(1, order + 1)]
 
 
 @rule("sqrt")
 def _sqrt(order: int, out: Any, args: Any, series: Any) -> Series:
     h = [out if known(out) else np.sqrt(args[0])]
-    x = _full(None, series[0], order)
+    x = full(None, series[0], order)
     for k in range(1, order + 1):
         h.append(over(plus(x[k], minus(convolve(h, h, k, 1, k - 1))), 2 * h[0]))
     return h[1:]
@@ -144,13 +146,13 @@ def _power(order: int, out: Any, args: Any, series: Any) -> Series:
     base, exponent = args
     if series[1] is not None:  # exp(y log x)
         logarithm = [np.log(base), *_log(order, None, (base,), (series[0] or [None] * order,))]
-        y = _full(exponent, series[1], order)
+        y = full(exponent, series[1], order)
         product = [convolve(logarithm, y, k, 0, k) for k in range(1, order + 1)]
         return _exp(order, out if known(out) else base**exponent, (None,), (product,))
     whole = _whole(exponent)
     if whole is not None and 0 <= whole <= 64:
-        return _whole_power(_full(base, series[0], order), whole, order)[1:]
-    x = _full(base, series[0], order)
+        return _whole_power(full(base, series[0], order), whole, order)[1:]
+    x = full(base, series[0], order)
     h = [out if known(out) else base**exponent]
     for k in range(1, order + 1):
         total = None
@@ -188,7 +190,7 @@ def _whole_power(x: list[Any], exponent: int, order: int) -> list[Any]:
 @rule("exp")
 def _exp(order: int, out: Any, args: Any, series: Any) -> Series:
     h = [out if known(out) else np.exp(args[0])]
-    x = _full(None, series[0], order)
+    x = full(None, series[0], order)
     for k in range(1, order + 1):
         h.append(weighted(x, h, k))
     return h[1:]
@@ -207,7 +209,7 @@ def _exp2(order: int, out: Any, args: Any, series: Any) -> Series:
 
 def _log_of(order: int, value: Any, series: Series) -> Series:
     """Coefficients of the logarithm of value + series."""
-    x = _full(value, series, order)
+    x = full(value, series, order)
     h: list[Any] = [None]
     for k in range(1, order + 1):
         total = x[k]
@@ -243,7 +245,7 @@ def _log1p(order: int, _out: Any, args: Any, series: Any) -> Series:
 def _pair(order: int, values: tuple[Any, Any], series: Series, sign: int) -> tuple[Series, Series]:
     """Coefficients of sine and cosine (sign -1) or of their hyperbolic kin (sign 1)."""
     s, c = [values[0]], [values[1]]
-    x = _full(None, series, order)
+    x = full(None, series, order)
     for k in range(1, order + 1):
         next_s, next_c = weighted(x, c, k), weighted(x, s, k)
         s.append(next_s)
@@ -274,7 +276,7 @@ def _cosh(order: int, _out: Any, args: Any, series: Any) -> Series:
 def _riccati(order: int, value: Any, slope: Any, series: Series, sign: int) -> Series:
     """Coefficients of h with h' = w x', w = 1 + sign h^2, whose first value is given for accuracy."""
     h, w = [value], [slope]
-    x = _full(None, series, order)
+    x = full(None, series, order)
     for k in range(1, order + 1):
         h.append(weighted(x, w, k))
         w.append(scaled(weighted(h, h, k), 2.0 * sign))
@@ -298,7 +300,7 @@ def _tanh(order: int, out: Any, args: Any, series: Any) -> Series:
 
 @rule("arctan")
 def _arctan(order: int, _out: Any, args: Any, series: Any) -> Series:
-    x = _full(args[0], series[0], order)
+    x = full(args[0], series[0], order)
     w = [1 + args[0] * args[0], *(convolve(x, x, k, 0, k) for k in range(1, order + 1))]
     return _quotient_integral(order, x, w)
 
@@ -316,7 +318,7 @@ def _quotient_integral(order: int, x: Sequence[Any], w: Sequence[Any]) -> Series
 
 @rule("arcsin")
 def _arcsin(order: int, _out: Any, args: Any, series: Any) -> Series:
-    x = _full(args[0], series[0], order)
+    x = full(args[0], series[0], order)
     return _quotient_integral(order, x, _circle(order, x, (1 - args[0]) * (1 + args[0]), -1))
 
 
@@ -327,7 +329,7 @@ def _arccos(order: int, out: Any, args: Any, series: Any) -> Series:
 
 @rule("arcsinh")
 def _arcsinh(order: int, _out: Any, args: Any, series: Any) -> Series:
-    x = _full(args[0], series[0], order)
+    x = full(args[0], series[0], order)
     return _quotient_integral(order, x, _circle(order, x, 1 + args[0] * args[0], 1))
 
 
@@ -339,14 +341,14 @@ def _circle(order: int, x: Sequence[Any], value: Any, sign: int) -> list[Any]:
 
 @rule("arctanh")
 def _arctanh(order: int, _out: Any, args: Any, series: Any) -> Series:
-    x = _full(args[0], series[0], order)
+    x = full(args[0], series[0], order)
     w = [(1 - args[0]) * (1 + args[0]), *(minus(convolve(x, x, k, 0, k)) for k in range(1, order + 1))]
     return _quotient_integral(order, x, w)
 
 
 def _two(order: int, args: Any, series: Any) -> tuple[list[Any], list[Any], list[Any]]:
     """Return both arguments in full, and the coefficients of the sum of their squares (the value is left out)."""
-    x, y = (_full(value, s, order) for value, s in zip(args, series, strict=True))
+    x, y = (full(value, s, order) for value, s in zip(args, series, strict=True))
     squares = [plus(convolve(x, x, k, 0, k), convolve(y, y, k, 0, k)) for k in range(1, order + 1)]
     return x, y, [None, *squares]
 
@@ -381,7 +383,7 @@ def _expit(order: int, out: Any, args: Any, series: Any) -> Series:
     else:
         value, slope = out, out * (1 - out)
     h, w = [value], [slope]
-    x = _full(None, series[0], order)
+    x = full(None, series[0], order)
     for k in range(1, order + 1):
         h.append(weighted(x, w, k))
         w.append(plus(h[k], minus(convolve(h, h, k, 0, k))))
@@ -391,10 +393,10 @@ def _expit(order: int, out: Any, args: Any, series: Any) -> Series:
 # ---------------------------------------------------------------- linear algebra
 
 
-@rule("solve", "triangular_solve")
+@rule("solve", "triangular_solve", "banded_solve")
 def _solve(order: int, out: Any, args: Any, series: Any, *, primitive: Any, **params: Any) -> Series:
     """Coefficients of x with a x = b, by the primitive's jvp: for (da, db) at x it is a^-1 (db - da x)."""
-    a, b = _full(args[0], series[0], order), _full(None, series[1], order)
+    a, b = full(args[0], series[0], order), full(None, series[1], order)
     x = [out if known(out) else primitive(args[0], args[1], **params)]
     for k in range(1, order + 1):
         total = None
@@ -411,7 +413,7 @@ def _solve(order: int, out: Any, args: Any, series: Any, *, primitive: Any, **pa
 
 @rule("inv")
 def _inv(order: int, out: Any, args: Any, series: Any, *, primitive: Any, **params: Any) -> Series:
-    a = _full(None, series[0], order)
+    a = full(None, series[0], order)
     x = [out if known(out) else primitive(args[0], **params)]
     for k in range(1, order + 1):
         total = None

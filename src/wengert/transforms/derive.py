@@ -28,7 +28,7 @@ def is_inexact(slot: Any) -> bool:
 
 def concrete_slot(slot: Slot) -> Slot:
     """Return the slot of an array: a weak Python type becomes NumPy's default dtype for it."""
-    return Slot(slot.shape, np.dtype(slot.dtype))
+    return slot if isinstance(slot.dtype, tuple) else Slot(slot.shape, np.dtype(slot.dtype))
 
 
 def reverse_program(program: Program, wrt: Sequence[int] | None = None, *, with_value: bool = False) -> Program:

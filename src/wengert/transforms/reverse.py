@@ -16,7 +16,7 @@ from ..primitives.elementwise import cast
 from ..primitives.pointwise import has_nan
 from ..primitives.reduction import sum_
 from ..primitives.structural import Partial
-from ..recording import Line, Session, Traced, current, is_live, wrap
+from ..recording import ABSTRACT, AMBIENT, RELEASED, Line, Session, Traced, current, is_live, wrap
 
 
 def fit(cotangent: Any, line: Line) -> Any:
@@ -46,20 +46,21 @@ def arguments_of(line: Line, wrapper: type | None) -> tuple[Any, list[Any]]:
             parent if value is None else value for value, parent in zip(values, inputs, strict=True)
         ]
     recorder = current()
-    if line.abstract:
+    out = line.out
+    if line.session is ABSTRACT:
         out = wrap(wrapper, None, line)
-    else:
-        out = wrap(wrapper, line.out, line) if line.out is not None and is_live(line, recorder) else line.out
+    elif out is not None and is_live(line, recorder):
+        out = wrap(wrapper, out, line)
     args: list[Any] = []
     for value, parent in zip(values, inputs, strict=True):
         if parent is None:
             args.append(value)
         elif value is None:
-            args.append(wrap(wrapper, None, parent) if parent.abstract else parent)
-        elif is_live(parent, recorder):
-            args.append(wrap(wrapper, value, parent))
-        else:
-            args.append(value)
+            args.append(wrap(wrapper, None, parent) if parent.session is ABSTRACT else parent)
+        else:  # `is_live`, without the call
+            live_in = parent.session.live_in
+            live = recorder is not None and (live_in is recorder or live_in is AMBIENT)
+            args.append(wrap(wrapper, value, parent) if live else value)
     return out, args
 
 
@@ -74,12 +75,12 @@ def gradient(target: Line, seed: Any, sources: Sequence[Line], session: Session)
     if target.session is not session:
         return {}
     # Every statement of these loops is paid for each recorded operation, hence the repetition.
-    seen = {target}
     order = [target]
+    target.session = RELEASED  # what has been seen leaves the session
     for line in order:
         for parent in line.inputs:
-            if parent is not None and parent not in seen and parent.session is session:
-                seen.add(parent)
+            if parent is not None and parent.session is session:
+                parent.session = RELEASED
                 order.append(parent)
     order.sort(key=_by_sequence, reverse=True)
     if any(source.primitive is not None for source in sources):
@@ -113,34 +114,47 @@ def _sweep(order: Sequence[Line], cotangents: dict[Line, Any], careful: bool) ->
         primitive = line.primitive
         if primitive is None:
             continue
+        if primitive.plain and (line.dtype is _DOUBLE or line.dtype.kind == "f") and not (careful or line.params):
+            cotangent = take(line, None)
+            if cotangent is None:
+                continue
+            partials, out = primitive.partials, line.out
+            if len(partials) == 1:  # of the argument's shape
+                partial = partials[0]
+                only: Any = line.inputs[0]
+                if partial.__class__ is _FUNCTION:
+                    cotangent = cotangent * partial(out, line.values[0])
+                elif partial != 1:
+                    cotangent = cotangent * partial
+                if cotangent.dtype is not only.dtype:
+                    cotangent = fit(cotangent, only)
+                cotangents[only] = cotangents[only] + cotangent if only in cotangents else cotangent
+                continue
+            x, y = line.values
+            first, second = line.inputs
+            by_first, by_second = partials
+            if first is not None and by_first is not None:
+                if by_first.__class__ is _FUNCTION:
+                    value = cotangent * by_first(out, x, y)
+                else:
+                    value = cotangent if by_first == 1 else cotangent * by_first
+                if value.shape != first.shape or value.dtype is not first.dtype:
+                    value = fit(value, first)
+                cotangents[first] = cotangents[first] + value if first in cotangents else value
+            if second is not None and by_second is not None:
+                if by_second.__class__ is _FUNCTION:
+                    value = cotangent * by_second(out, x, y)
+                else:
+                    value = cotangent if by_second == 1 else cotangent * by_second
+                if value.shape != second.shape or value.dtype is not second.dtype:
+                    value = fit(value, second)
+                cotangents[second] = cotangents[second] + value if second in cotangents else value
+            continue
         if primitive.accumulate is not None:
             primitive.accumulate(cotangents, line, [parent is not None for parent in line.inputs])
             continue
         cotangent = take(line, None)
-        if cotangent is None:
-            continue
-        if primitive.plain and (line.dtype is _DOUBLE or line.dtype.kind == "f") and not (careful or line.params):
-            values, out, partials = line.values, line.out, primitive.partials
-            i = 0
-            for parent in line.inputs:
-                if parent is not None:
-                    partial = partials[i]
-                    if partial.__class__ is _FUNCTION:
-                        value = cotangent * partial(out, *values)
-                    elif partial == 1:
-                        value = cotangent
-                    elif partial is None:
-                        i += 1
-                        continue
-                    else:
-                        value = cotangent * partial
-                    if value.shape != parent.shape or value.dtype is not parent.dtype:
-                        value = fit(value, parent)
-                    if parent in cotangents:
-                        value = cotangents[parent] + value
-                    cotangents[parent] = value
-                i += 1
-        elif primitive.vjp is not None:
+        if cotangent is not None and primitive.vjp is not None:
             out, args = arguments_of(line, None)
             needs = [parent is not None for parent in line.inputs]
             found = primitive.vjp(cotangent, out, *args, needs=needs, **line.params)
@@ -235,7 +249,8 @@ def backpropagate(
                 if type(value) is Partial:  # one output of a primitive with several
                     value.add_to(cotangents, parent)
                     continue
-                if value.shape != parent.shape or value.dtype != parent.dtype:
+                data = value._data if value.__class__ is wrapper else value  # type: ignore[attr-defined]  # not by a property of the tensor's
+                if data is None or data.shape != parent.shape or data.dtype is not parent.dtype:
                     value = fit(value, parent)
                 known = cotangents.get(parent)
                 cotangents[parent] = value if known is None else known + value
