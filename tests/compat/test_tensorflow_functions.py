@@ -6,6 +6,7 @@ import pathlib
 import numpy as np
 import pytest
 
+import wengert
 import wengert.compat.tensorflow as tf
 
 _spec = importlib.util.spec_from_file_location(
@@ -81,3 +82,36 @@ def test_derivatives(expression):
     # away from ties, at which TensorFlow and NumPy share gradients and differences do not
     exact, differences = tf.test.compute_gradient(f, [tf.constant([[5.1, 3.2], [2.3, 4.4]], tf.float64)])
     np.testing.assert_allclose(exact[0], differences[0], rtol=1e-5, atol=1e-6)
+
+
+def test_arguments_go_by_tensorflows_names():
+    """atan2(y=, x=) was computed with its arguments swapped, and others knew no names at all."""
+    assert float(tf.atan2(y=1.0, x=2.0)) == pytest.approx(np.arctan2(1, 2))
+    assert float(tf.nn.relu(features=2.0)) == 2 and float(tf.math.imag(input=2j)) == 2
+    assert float(tf.math.igamma(a=2.0, x=1.0)) == pytest.approx(0.26424112)
+    assert float(tf.add(1.0, 2.0, name="sum")) == 3
+    assert tf.math.segment_sum([1.0, 2.0], [0, 0], "sum").numpy().tolist() == [3]
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: tf.matmul([[1.0]], [[2.0]], transpose_B=True),
+        lambda: tf.einsum("i,i", [1.0], [2.0], optimise=True),
+        lambda: tf.map_fn(tf.sin, [1.0], dtypes=tf.float32),
+        lambda: tf.nn.relu(1.0, 2.0, 3.0),
+        lambda: tf.atan2(1.0, y=2.0),
+    ],
+)
+def test_settings_that_do_not_exist_are_refused(call):
+    with pytest.raises(TypeError):
+        call()
+
+
+def test_settings_that_would_change_the_result_are_refused_or_heeded():
+    with pytest.raises(wengert.errors.ArgumentError, match="scan: back_prop=False"):
+        tf.scan(lambda a, b: a + b, [1.0], back_prop=False)
+    with pytest.raises(wengert.errors.ArgumentError, match="diag: matrices of 2 rows and columns only"):
+        tf.linalg.diag([1.0, 2.0], num_rows=3)
+    assert tf.linalg.diag([1.0, 2.0], padding_value=9).numpy().tolist() == [[1, 9], [9, 2]]
+    assert tf.matmul([[2]], [[3]], output_type=tf.float32).dtype == tf.float32

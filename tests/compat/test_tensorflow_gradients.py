@@ -190,3 +190,13 @@ def test_differences_agree():
     np.testing.assert_allclose(exact[1], [[1], [0]])
     for a, b in zip(exact, differences, strict=True):
         np.testing.assert_allclose(a, b, atol=1e-8)
+
+
+@pytest.mark.parametrize("function", [tf.linalg.cholesky, tf.linalg.eigvalsh], ids=["cholesky", "eigvalsh"])
+def test_gradients_by_symmetric_matrices_are_symmetric(function):
+    a = tf.constant([[4.0, 1.0, 0.5], [1.0, 3.0, 0.2], [0.5, 0.2, 2.0]])
+    with tf.GradientTape() as tape:
+        tape.watch(a)
+        y = tf.reduce_sum(function(a) * tf.range(1.0, 4.0))
+    gradient = tape.gradient(y, a).numpy()
+    np.testing.assert_allclose(gradient, gradient.T, rtol=1e-5)

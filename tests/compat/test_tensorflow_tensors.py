@@ -207,10 +207,8 @@ def test_wrong_arguments():
         tf.nn.sparse_softmax_cross_entropy_with_logits([0, 3], x)
     with pytest.raises(ShapeError, match=r"labels of shape \(3,\) do not fit logits of shape \(2, 3\)"):
         tf.nn.sigmoid_cross_entropy_with_logits([0.0, 1.0, 1.0], x)
-    with pytest.raises(ArgumentError, match=r"dropout: the rate is between 0 and 1, not 1\.0"):
-        tf.nn.dropout(x, 1.0)
-    with pytest.raises(ArgumentError, match="max_norm is not available"):
-        tf.nn.embedding_lookup(x, [0], max_norm=1.0)
+    with pytest.raises(ShapeError, match=r"tensor_diag_part: shape \(2, 3\) is not one shape twice"):
+        tf.linalg.tensor_diag_part(x)
     with pytest.raises(StructureError, match="no condition holds, and there is no default"):
         tf.case([(False, lambda: 1)])
     with pytest.raises(StructureError, match="nothing to map over"):
@@ -283,11 +281,67 @@ def test_random_numbers():
     assert tf.constant_initializer(3)((2,)).numpy().tolist() == [3, 3]
 
 
-def test_dropout_is_scaled():
-    x = tf.ones((10000,))
-    y = tf.nn.dropout(x, 0.25, seed=1)
-    assert set(np.unique(y.numpy()).tolist()) == {0, np.float32(1 / 0.75)}
-    assert abs(float(tf.reduce_mean(y)) - 1) < 0.05
+@pytest.mark.parametrize(
+    "operation",
+    [
+        lambda: tf.constant([1.0, 2.0, 3.0]) + tf.constant([1.0, 2.0]),
+        lambda: tf.reshape(tf.range(6), [4, 2]),
+        lambda: tf.matmul(tf.ones([2, 3]), tf.ones([2, 3])),
+        lambda: tf.gather([1.0, 2.0], [5]),
+    ],
+)
+def test_invalid_argument_error_catches_numpys_errors_too(operation):
+    with pytest.raises(tf.errors.InvalidArgumentError):
+        operation()
+
+
+NAN = float("nan")
+
+
+# Each gave other numbers, or lost a dtype or a derivative, without a word.
+@pytest.mark.parametrize(
+    ("expression", "dtype", "wanted"),
+    [
+        ("tf.nn.relu([NAN, -1.0, 2.0])", "float32", [NAN, 0, 2]),
+        ("tf.nn.relu6([NAN, 7.0])", "float32", [NAN, 6]),
+        ("tf.nn.crelu([NAN])", "float32", [NAN, NAN]),
+        ("tf.math.imag([np.inf, NAN, 1.0])", "float32", [0, 0, 0]),
+        ("tf.math.angle([np.inf, -1.0])", "float32", [0, np.pi]),
+        ("tf.identity([1.0, 2.0])", "float32", [1, 2]),
+        ("tf.linalg.diag([np.inf, NAN])", "float32", [[np.inf, 0], [0, NAN]]),
+        ("tf.linalg.diag([1.0, 2.0], k=-1)", "float32", [[0, 0, 0], [1, 0, 0], [0, 2, 0]]),
+        ("tf.linalg.set_diag(tf.zeros([2, 3]), [np.inf, 2.0], k=1)", "float32", [[0, np.inf, 0], [0, 0, 2]]),
+        ("tf.math.segment_prod([2, 3], [0, 0])", "int32", [6]),
+        ("tf.math.segment_mean([2, 3], [0, 0])", "int32", [2]),
+        ("tf.linalg.trace([[1, 2], [3, 4]])", "int32", 5),
+        ("tf.linalg.eigvals([[2.0, 0.0], [0.0, 3.0]])", "complex64", [2, 3]),
+        ("tf.linalg.tensor_diag([[1.0, 2.0]])", "float32", [[[[1, 0], [0, 2]]]]),
+        ("tf.linalg.tensor_diag_part(tf.linalg.tensor_diag([[1.0, 2.0]]))", "float32", [[1, 2]]),
+        ("tf.math.real(tf.math.l2_normalize(tf.constant([3 + 0j, 4j])))", "float64", [0.6, 0]),
+        ("tf.math.real(tf.nn.moments(tf.constant([1j, -1j]), 0)[1])", "float64", 1),
+        ("tf.nn.softmax_cross_entropy_with_logits([1.0, 0.0], [0.0])", "float32", np.log(2)),
+    ],
+)
+def test_values_that_differed(expression, dtype, wanted):
+    found = eval(expression)
+    assert found.dtype == dtype
+    np.testing.assert_allclose(found.numpy().real.reshape(np.shape(wanted)), wanted, rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("function", "at", "wanted"),
+    [
+        (lambda c: tf.clip_by_norm([3.0, 4.0], c)[1], 2.0, 0.8),
+        (lambda c: tf.clip_by_global_norm([tf.constant([3.0, 4.0])], c)[0][0][1], 2.0, 0.8),
+        (lambda c: tf.nn.leaky_relu([-2.0], c)[0], 0.1, -2),
+        (lambda c: tf.nn.silu([2.0], c)[0], 0.0, 1),
+    ],
+)
+def test_settings_that_are_tensors_have_derivatives(function, at, wanted):
+    c = tf.Variable(at)
+    with tf.GradientTape() as tape:
+        y = function(c)
+    assert float(tape.gradient(y, c)) == pytest.approx(wanted, rel=1e-6)
 
 
 def test_surroundings(capsys):

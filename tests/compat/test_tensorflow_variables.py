@@ -91,7 +91,7 @@ def test_gradients_of_parts_are_dense():
     with tf.GradientTape(persistent=True) as tape:
         a = tf.gather(v, [0, 0, 2])
         b = v.sparse_read([1])
-        c = tf.nn.embedding_lookup(v, [2]) + v.gather_nd([[2]])
+        c = tf.gather(v, [2]) + v.gather_nd([[2]])
         d = v[1] * 2
     assert tape.gradient(a, v).numpy().tolist() == [[2, 2], [0, 0], [1, 1]]
     assert tape.gradient(b, v).numpy().tolist() == [[0, 0], [1, 1], [0, 0]]

@@ -382,3 +382,26 @@ def test_a_batched_pass_frees_the_graph():
     torch.autograd.grad(y, x, torch.eye(2), is_grads_batched=True)
     with pytest.raises(RuntimeError, match="a second time"):
         torch.autograd.grad(y, x, torch.eye(2), is_grads_batched=True)
+
+
+def test_a_derivative_that_is_exactly_zero_fills_zeros():
+    """As in PyTorch: None means that there is no path, or that a rule of the user's returned None."""
+
+    class Nothing(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            return x * 2
+
+        @staticmethod
+        def backward(ctx, g):
+            return None
+
+    for function in (lambda x: x * 0, torch.floor, lambda x: torch.where(x > 5, x, 0.0), lambda x: torch.sign(x * 2)):
+        x = torch.tensor([1.5, 2.0], requires_grad=True)
+        function(x).sum().backward()
+        assert x.grad.tolist() == [0.0, 0.0]
+        function(x).sum().backward(inputs=[x])
+        assert x.grad.tolist() == [0.0, 0.0]
+    x = torch.tensor([1.5, 2.0], requires_grad=True)
+    Nothing.apply(x * 1).sum().backward()
+    assert x.grad is None

@@ -210,6 +210,9 @@ def test_vmap():
     assert total.tolist() == [1, 5, 9] and same.shape == (3, 2)
     assert vmap(torch.sum, chunk_size=2)(rows).tolist() == [1, 5, 9]
     assert vmap(torch.sum, randomness="same")(rows).tolist() == [1, 5, 9]
+    drawn = vmap(lambda a: a * 0 + torch.randn(1), randomness="same")(rows)
+    assert (drawn == drawn[0, 0]).all()
+    assert torch.randn(1).shape == (1,)  # outside nothing is refused
     assert type(vmap(torch.sum)(rows)) is torch.Tensor
 
 
@@ -331,7 +334,13 @@ ERRORS = {
         RuntimeError,
         "inside of vmap",
     ),
-    "random numbers in vmap": (lambda: vmap(torch.sum, randomness="different"), ValueError, "'error' or 'same' here"),
+    "different random numbers": (lambda: vmap(torch.sum, randomness="different"), RuntimeError, "'error' or 'same' here"),
+    "random numbers in vmap": (
+        lambda: vmap(lambda a: a + torch.randn(2))(torch.ones(3, 2)),
+        RuntimeError,
+        'randomness is "error"',
+    ),
+    "an unknown randomness": (lambda: jacfwd(cubes, randomness="no"), RuntimeError, "'same' or 'different', not 'no'"),
     "functional_call strict": (
         lambda: functional_call(torch.nn.Linear(2, 1), {"weight": torch.ones(1, 2)}, (X,), strict=True),
         RuntimeError,

@@ -53,7 +53,25 @@ def test_gradient(source):
 
 # ---------------------------------------------------------------- values
 
+nan = math.nan
+
 RESULTS = {
+    "torch.relu(torch.tensor([nan, -1., 2.]))": [nan, 0, 2],
+    "torch.tensor([3j, 0j]).bool()": [True, False],
+    "torch.median(torch.tensor([1., nan, 2.]))": nan,
+    "torch.median(torch.tensor([[1., nan], [3., 2.]]), 1).indices": [1, 1],
+    "torch.median(torch.zeros(0))": nan,
+    "torch.cummax(torch.tensor([1., nan, 2.]), 0).values": [1, nan, nan],
+    "torch.cummax(torch.tensor([1., nan, 2.]), 0).indices": [0, 1, 1],
+    "torch.logcumsumexp(torch.tensor([-1000., 0.]), 0)": [-1000, 0],
+    "torch.angle(torch.tensor([float('inf'), -1.]))": [0, math.pi],
+    "torch.tensor(3.).argsort()": 0,
+    "torch.tensor(3.).argmax(0)": 0,
+    "torch.nonzero(torch.tensor(3.))": np.zeros((1, 0)),
+    "torch.where(torch.tensor(3.))[0]": [0],
+    "torch.softmax(torch.zeros(0), 0)": np.zeros(0),
+    "torch.nn.functional.cosine_similarity(torch.ones(2, 3), torch.tensor([1., 0., 0.]))": [3**-0.5, 3**-0.5],
+    "torch.sigmoid(torch.tensor([0j])).real": [0.5],
     "torch.tensor([1., 3., 2.]).argmax()": 1,
     "torch.tensor([[1., 3.], [5., 2.]]).argmin(0)": [0, 1],
     "torch.tensor([3., 1., 2.]).argsort()": [1, 2, 0],
@@ -106,7 +124,6 @@ RESULTS = {
     "torch.linalg.qr(torch.eye(2), mode='r').R.abs()": [[1, 0], [0, 1]],
     "torch.linalg.diagonal(torch.ones(1, 2, 2))": [[1, 1]],
     "torch.nn.functional.one_hot(torch.tensor([0, 2]))": [[1, 0, 0], [0, 0, 1]],
-    "torch.nn.functional.dropout(torch.ones(3), training=False)": [1, 1, 1],
     "torch.ones(2, 3).size()": [2, 3],
     "torch.ones(2, 3).view(torch.int32)[0, 0]": 1065353216,
     "torch.tensor(3.).sort().values": 3,
@@ -127,6 +144,40 @@ def test_value(source):
     found = eval(source)
     found = found.tolist() if isinstance(found, torch.Tensor) else list(found)
     np.testing.assert_allclose(found, RESULTS[source], rtol=1e-6)
+
+
+DTYPES = {
+    "torch.digamma(torch.ones(1, dtype=torch.float16))": "torch.float16",
+    "torch.sigmoid(torch.ones(1, dtype=torch.float16))": "torch.float16",
+    "torch.xlogy(torch.ones(1), 2)": "torch.float32",
+    "torch.special.xlog1py(2, torch.ones(1))": "torch.float32",
+    "torch.nansum(torch.tensor([1, 2]))": "torch.int64",
+    "torch.tensor([1], dtype=torch.uint8).sum()": "torch.int64",
+    "torch.cumprod(torch.tensor([1], dtype=torch.uint8), 0)": "torch.int64",
+    "torch.conj(torch.tensor([True]))": "torch.bool",
+    "torch.angle(torch.tensor([1]))": "torch.float32",
+}
+
+
+@pytest.mark.parametrize("source", DTYPES)
+def test_dtype(source):
+    assert str(eval(source).dtype) == DTYPES[source]
+
+
+def test_unique_keeps_the_derivative():
+    x = torch.tensor([2.0, 1.0, 2.0], requires_grad=True)
+    torch.unique(x).sum().backward()
+    assert x.grad.tolist() == [1, 1, 0]
+
+
+def test_statistics_of_integers_are_refused():
+    with pytest.raises(RuntimeError, match=r"std: the dtype must be floating point or complex, not torch\.int64"):
+        torch.tensor([1, 2]).std()
+
+
+def test_errors_that_are_not_about_shapes_do_not_say_so():
+    with pytest.raises(RuntimeError, match="pow: Integers to negative integer powers are not allowed"):
+        torch.pow(torch.tensor([1, 2]), torch.tensor([-1, 1]))
 
 
 def test_truths():
@@ -258,3 +309,36 @@ def test_misuse(source):
     builtin, text = ERRORS[source]
     with pytest.raises(builtin, match=text):
         eval(source)
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "torch.zeros(3, dtpe=torch.float64)",
+        "torch.zeros()",
+        "torch.ones_like(torch.ones(1), dtpe=torch.float64)",
+        "torch.full_like(torch.ones(1), 2.0, shape=3)",
+        "torch.rand(3, generatr=None)",
+        "torch.randint(3, (2,), lo=1)",
+        "torch.randperm(3, seed=1)",
+        "torch.arange(3, stop=4)",
+        "torch.ones(2).sum(dimm=0)",
+        "torch.ones(2).std(unbiassed=False)",
+        "torch.ones(2).max(dm=0)",
+        "torch.ones(2).to(dtpe=torch.float64)",
+    ],
+)
+def test_misspelt_settings_are_refused(source):
+    with pytest.raises(TypeError):
+        eval(source)
+
+
+def test_settings_by_name():
+    assert (
+        torch.arange(1, 8, 3, layout="torch.strided").tolist()
+        == torch.arange(start=1, end=8, step=3).tolist()
+        == [1, 4, 7]
+    )
+    assert torch.arange(5, step=2).tolist() == [0, 2, 4] and torch.arange(1, end=3).tolist() == [1, 2]
+    assert set(torch.randint(low=1, high=2, size=(3,)).tolist()) == {1}
+    assert torch.ones(2, dtype=torch.float32).to(other=torch.ones(1, dtype=torch.float64)).dtype is torch.float64

@@ -268,10 +268,9 @@ def test_checkpoint_and_second_derivatives():
 
 def test_checkpoint_repeats_random_numbers():
     x = leaf(1.0, 2.0, 3.0)
-    y = checkpoint(lambda a: torch.nn.functional.dropout(a * a, 0.5), x)
+    y = checkpoint(lambda a: a * a * torch.rand(3), x)
     y.sum().backward()
-    expected = [float(2 * 2 * v) if kept else 0.0 for v, kept in zip(x.tolist(), (y.detach() != 0).tolist())]
-    assert x.grad.tolist() == expected
+    np.testing.assert_allclose(x.grad, 2 * (y / x).detach(), rtol=1e-6)
 
 
 def test_checkpoint_elsewhere():

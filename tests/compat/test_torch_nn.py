@@ -54,10 +54,10 @@ def test_a_module_learns():
 
 
 def test_printing():
-    net = nn.Sequential(OrderedDict(a=nn.Linear(2, 3), b=nn.Sequential(nn.ReLU(), nn.Dropout(0.1))))
+    net = nn.Sequential(OrderedDict(a=nn.Linear(2, 3), b=nn.Sequential(nn.ReLU(), nn.ELU(0.1))))
     assert repr(net) == (
         "Sequential(\n  (a): Linear(in_features=2, out_features=3, bias=True)\n  (b): Sequential(\n    (0): ReLU()\n"
-        "    (1): Dropout(p=0.1)\n  )\n)"
+        "    (1): ELU(alpha=0.1)\n  )\n)"
     )
     assert (
         repr(nn.LeakyReLU(0.2)) == "LeakyReLU(negative_slope=0.2)"
@@ -86,11 +86,9 @@ def test_state():
     assert net.first.seen
 
 
-def test_training_mode_and_dropout():
-    drop = nn.Dropout(0.5)
-    x = torch.ones(1000)
-    assert set(drop(x).tolist()) == {0.0, 2.0}
-    assert drop.eval()(x).tolist() == x.tolist() and drop.train().training
+def test_training_mode():
+    net = nn.Sequential(nn.Linear(1, 1))
+    assert net.training and not net.eval()[0].training and net.train()[0].training
 
 
 def test_layers_agree_with_their_functions():
@@ -107,7 +105,6 @@ def test_layers_agree_with_their_functions():
         nn.LogSoftmax(1): lambda a: F.log_softmax(a, 1),
         nn.Identity(): lambda a: a,
         nn.Flatten(0): lambda a: a.flatten(),
-        nn.LayerNorm(4): lambda a: F.layer_norm(a, (4,)),
     }.items():
         np.testing.assert_allclose(module(x).detach().numpy(), function(x).numpy(), rtol=1e-6)
     target = torch.tensor([0, 3, 1])
@@ -119,10 +116,6 @@ def test_lists():
     layers = nn.ModuleList([nn.Linear(1, 1)]).append(nn.ReLU())
     assert len(layers) == 2 and isinstance(layers[1], nn.ReLU) and isinstance(layers[:1], nn.Sequential)
     assert [type(layer).__name__ for layer in layers] == ["Linear", "ReLU"]
-    values = nn.ParameterList([torch.ones(1), nn.Parameter(torch.zeros(1))])
-    assert (
-        len(values) == 2 and values[0].requires_grad and len(list(values.parameters())) == 2 and len(list(values)) == 2
-    )
 
 
 def test_initial_values():
@@ -155,14 +148,12 @@ STEPS = {
     "decay": (optim.SGD, {"lr": 0.1, "weight_decay": 0.1, "maximize": True}, [1.4161, 5.0562]),
     "Adam": (optim.Adam, {"lr": 0.1}, [0.800412229, 1.800166486]),
     "AMSGrad": (optim.Adam, {"lr": 0.1, "amsgrad": True}, [0.800412229, 1.800166486]),
-    "AdamW": (optim.AdamW, {"lr": 0.1}, [0.798519027, 1.796272588]),
     "RMSprop": (optim.RMSprop, {"lr": 0.01}, [0.832917968, 1.830943327]),
     "RMSprop, centred": (
         optim.RMSprop,
         {"lr": 0.01, "centered": True, "momentum": 0.5, "weight_decay": 0.1},
         [0.781507491, 1.77950026],
     ),
-    "Adagrad": (optim.Adagrad, {"lr": 0.1, "lr_decay": 0.1}, [0.839185024, 1.837386413]),
 }
 
 

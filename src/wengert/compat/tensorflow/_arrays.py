@@ -341,10 +341,10 @@ def scatter_nd(indices: Any, updates: Any, shape: Any, name: Any = None) -> Tens
 
     length = shape_list(shape)
     places = _places(np.asarray(plain(indices)), length, "scatter_nd")
-    return index_add(convert_to_tensor(updates), *places, **_add_params(places, length))
+    return index_add(convert_to_tensor(updates), *places, **add_params(places, length))
 
 
-def _add_params(places: Any, shape: tuple[int, ...]) -> dict[str, Any]:
+def add_params(places: Any, shape: tuple[int, ...]) -> dict[str, Any]:
     from ...primitives.indexing import normalize_index
 
     spec, _ = normalize_index(places, shape)

@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 
 from ... import tree
-from ...errors import StructureError, user_line
-from ...recording import Traced, wrap
+from ...errors import ArgumentError, StructureError, user_line
+from ...primitives.structural import alias
+from ...recording import Traced, apply, wrap
 from ._arrays import stack, unstack
 from ._tensor import Tensor, convert_to_tensor, plain
 
@@ -67,10 +68,7 @@ def print(*inputs: Any, output_stream: Any = None, end: str = "\n", sep: str = "
 
 def identity(input: Any, name: Any = None) -> Any:
     """Return the same value as a tensor of its own."""
-    from ...primitives.structural import alias
-    from ...recording import apply
-
-    return tree.map_leaves(lambda leaf: apply(alias, (convert_to_tensor(leaf),)), input)
+    return apply(alias, (convert_to_tensor(input),))
 
 
 # ---------------------------------------------------------------- control flow
@@ -107,9 +105,18 @@ def switch_case(branch_index: Any, branch_fns: Any, default: Callable[[], Any] |
 
 
 def while_loop(
-    cond: Callable[..., Any], body: Callable[..., Any], loop_vars: Any, maximum_iterations: int | None = None, **_: Any
+    cond: Callable[..., Any],
+    body: Callable[..., Any],
+    loop_vars: Any,
+    shape_invariants: Any = None,
+    parallel_iterations: int = 10,
+    back_prop: bool = True,
+    swap_memory: bool = False,
+    maximum_iterations: int | None = None,
+    name: Any = None,
 ) -> Any:
     """Return the variables after the body was applied for as long as the condition held."""
+    _with_gradient("while_loop", back_prop)
     values = loop_vars
     done = 0
     while bool(cond(*values)) and (maximum_iterations is None or done < int(plain(maximum_iterations))):
@@ -119,14 +126,30 @@ def while_loop(
     return values
 
 
-def map_fn(fn: Callable[..., Any], elems: Any, dtype: Any = None, *_: Any, **settings: Any) -> Any:
+def _with_gradient(name: str, back_prop: bool) -> None:
+    if not back_prop:
+        raise ArgumentError(f"{name}: back_prop=False", where=user_line(), hint="tf.stop_gradient on the result")
+
+
+def map_fn(
+    fn: Callable[..., Any],
+    elems: Any,
+    dtype: Any = None,
+    parallel_iterations: Any = None,
+    back_prop: bool = True,
+    swap_memory: bool = False,
+    infer_shape: bool = True,
+    name: Any = None,
+    fn_output_signature: Any = None,
+) -> Any:
     """Return the function's results on the entries of the first axis, stacked."""
+    _with_gradient("map_fn", back_prop)
     leaves, structure = tree.flatten(elems)
     rows = zip(*(unstack(leaf) for leaf in leaves), strict=True)
     return _stacked([fn(tree.unflatten(structure, row)) for row in rows])
 
 
-def vectorized_map(fn: Callable[..., Any], elems: Any, fallback_to_while_loop: bool = True, **_: Any) -> Any:
+def vectorized_map(fn: Callable[..., Any], elems: Any, fallback_to_while_loop: bool = True, warn: bool = True) -> Any:
     """Return the function's results on the entries of the first axis, stacked; here the same as `map_fn`."""
     return map_fn(fn, elems)
 
@@ -138,13 +161,31 @@ def _stacked(results: Sequence[Any]) -> Any:
     return tree.unflatten(tree.flatten(results[0])[1], [stack(column) for column in columns])
 
 
-def foldl(fn: Callable[..., Any], elems: Any, initializer: Any = None, *_: Any, **settings: Any) -> Any:
+def foldl(
+    fn: Callable[..., Any],
+    elems: Any,
+    initializer: Any = None,
+    parallel_iterations: int = 10,
+    back_prop: bool = True,
+    swap_memory: bool = False,
+    name: Any = None,
+) -> Any:
     """Return the last value of `value = fn(value, entry)` over the entries of the first axis."""
+    _with_gradient("foldl", back_prop)
     return functools.reduce(fn, *_started(elems, initializer))
 
 
-def foldr(fn: Callable[..., Any], elems: Any, initializer: Any = None, *_: Any, **settings: Any) -> Any:
+def foldr(
+    fn: Callable[..., Any],
+    elems: Any,
+    initializer: Any = None,
+    parallel_iterations: int = 10,
+    back_prop: bool = True,
+    swap_memory: bool = False,
+    name: Any = None,
+) -> Any:
     """Return the last value of `value = fn(value, entry)` from the last entry of the first axis to the first."""
+    _with_gradient("foldr", back_prop)
     entries, *start = _started(convert_to_tensor(elems)[::-1], initializer)
     return functools.reduce(fn, entries, *start)
 
@@ -154,9 +195,18 @@ def _started(elems: Any, initializer: Any) -> list[Any]:
 
 
 def scan(
-    fn: Callable[..., Any], elems: Any, initializer: Any = None, *_: Any, reverse: bool = False, **settings: Any
+    fn: Callable[..., Any],
+    elems: Any,
+    initializer: Any = None,
+    parallel_iterations: int = 10,
+    back_prop: bool = True,
+    swap_memory: bool = False,
+    infer_shape: bool = True,
+    reverse: bool = False,
+    name: Any = None,
 ) -> Any:
     """Return all values of `value = fn(value, entry)` over the entries of the first axis, stacked."""
+    _with_gradient("scan", back_prop)
     leaves, structure = tree.flatten(elems)
     rows = [tree.unflatten(structure, row) for row in zip(*(unstack(leaf) for leaf in leaves), strict=True)]
     if reverse:

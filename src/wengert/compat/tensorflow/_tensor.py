@@ -6,6 +6,7 @@ TensorFlow's contracts.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterable
 from typing import Any, NoReturn
 
@@ -362,21 +363,27 @@ def tensors(values: Iterable[Any]) -> list[Any]:
     return result
 
 
-def unary(function: Callable[..., Any], summary: str) -> Callable[..., Any]:
-    """Return an operation of one tensor."""
+def unary(function: Callable[..., Any], summary: str, argument: str = "x") -> Callable[..., Any]:
+    """Return an operation of one tensor, whose argument has this name."""
+    return _operation(function, summary, (argument,))
 
-    def operation(x: Any, name: Any = None) -> Any:
-        return function(convert_to_tensor(x))
+
+def binary(function: Callable[..., Any], summary: str, first: str = "x", second: str = "y") -> Callable[..., Any]:
+    """Return an operation of two tensors, whose arguments have these names."""
+    return _operation(function, summary, (first, second))
+
+
+def _operation(function: Callable[..., Any], summary: str, names: tuple[str, ...]) -> Callable[..., Any]:
+    count = len(names)
+    kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
+    own = [inspect.Parameter(name, kind) for name in names]
+    signature = inspect.Signature([*own, inspect.Parameter("name", kind, default=None)])
+
+    def operation(*args: Any, **named: Any) -> Any:
+        if named or len(args) != count:
+            args = signature.bind(*args, **named).args[:count]
+        return function(*(tensors(args) if count > 1 else (convert_to_tensor(args[0]),)))
 
     operation.__doc__ = summary
-    return operation
-
-
-def binary(function: Callable[..., Any], summary: str) -> Callable[..., Any]:
-    """Return an operation of two tensors."""
-
-    def operation(x: Any, y: Any, name: Any = None) -> Any:
-        return function(*tensors((x, y)))
-
-    operation.__doc__ = summary
+    operation.__signature__ = signature  # type: ignore[attr-defined]
     return operation

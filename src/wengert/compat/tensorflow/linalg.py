@@ -7,8 +7,11 @@ from typing import Any, NamedTuple
 
 import numpy
 
+from ...errors import ArgumentError, ShapeError, user_line
+from ...primitives import linalg_solve
 from ...primitives.matrix_function import matrix_function
-from ...recording import wrap
+from ...recording import apply, wrap
+from ..hermitian import hermitian
 from ._arrays import eye as eye
 from ._missing import reporter as _reporter
 from ._tensor import Tensor, convert_to_tensor, plain, tensors
@@ -38,19 +41,27 @@ def matmul(
     transpose_b: bool = False,
     adjoint_a: bool = False,
     adjoint_b: bool = False,
-    *_: Any,
+    a_is_sparse: bool = False,
+    b_is_sparse: bool = False,
+    output_type: Any = None,
     name: Any = None,
-    **__: Any,
 ) -> Tensor:
     """Return the matrix product, with transposes or adjoints of the factors."""
     x, y = tensors((a, b))
     x = adjoint(x) if adjoint_a else _swapped(x) if transpose_a else x
     y = adjoint(y) if adjoint_b else _swapped(y) if transpose_b else y
-    return np.matmul(x, y)
+    product = np.matmul(x, y)
+    return product if output_type is None else product.astype(output_type)
 
 
 def matvec(
-    a: Any, b: Any, transpose_a: bool = False, adjoint_a: bool = False, *_: Any, name: Any = None, **__: Any
+    a: Any,
+    b: Any,
+    transpose_a: bool = False,
+    adjoint_a: bool = False,
+    a_is_sparse: bool = False,
+    b_is_sparse: bool = False,
+    name: Any = None,
 ) -> Tensor:
     """Return the product of matrices and vectors."""
     x, y = tensors((a, b))
@@ -62,7 +73,7 @@ def tensordot(a: Any, b: Any, axes: Any, name: Any = None) -> Tensor:
     return np.tensordot(*tensors((a, b)), axes=plain(axes))
 
 
-def einsum(equation: str, *inputs: Any, **_: Any) -> Tensor:
+def einsum(equation: str, *inputs: Any, optimize: Any = "greedy", name: Any = None) -> Tensor:
     """Return the sum of products that the labels of the axes describe."""
     return np.einsum(equation, *tensors(inputs))
 
@@ -75,35 +86,51 @@ def cross(a: Any, b: Any, name: Any = None) -> Tensor:
 # ---------------------------------------------------------------- diagonals and triangles
 
 
-def diag(diagonal: Any, name: Any = "diag", k: int = 0, **_: Any) -> Tensor:
-    """Return matrices that have these values on diagonal number k and zeros elsewhere."""
+def diag(
+    diagonal: Any, name: Any = "diag", k: int = 0, num_rows: int = -1, num_cols: int = -1, padding_value: Any = 0
+) -> Tensor:
+    """Return square matrices that have these values on diagonal number k and `padding_value` elsewhere.
+
+    Raises ArgumentError for another number of rows or columns.
+    """
     x = convert_to_tensor(diagonal)
     n = x.shape[-1] + abs(k)
-    place = np.arange(x.shape[-1])
-    hot = np.zeros((x.shape[-1], n, n), x.dtype)
-    hot[place, place + max(-k, 0), place + max(k, 0)] = 1
-    return np.tensordot(x, hot, 1)
+    if num_rows not in (-1, n) or num_cols not in (-1, n):
+        raise ArgumentError(f"diag: matrices of {n} rows and columns only", where=user_line(), hint="tf.pad the result")
+    return np.where(np.eye(n, k=k, dtype=bool), _by_row(x, n, k), np.asarray(padding_value, x.dtype))
 
 
-def diag_part(input: Any, name: Any = "diag_part", k: int = 0, **_: Any) -> Tensor:
+def _by_row(values: Any, rows: int, k: int) -> Any:
+    """Return, for each row of matrices, the value that belongs to diagonal number k there."""
+    place = np.clip(np.arange(rows) - max(-k, 0), 0, max(values.shape[-1] - 1, 0))
+    return np.expand_dims(np.take(values, place, -1), -1)
+
+
+def diag_part(input: Any, name: Any = "diag_part", k: int = 0) -> Tensor:
     """Return diagonal number k of matrices."""
     return np.diagonal(convert_to_tensor(input), k, -2, -1)
 
 
-tensor_diag = diag
-tensor_diag_part = diag_part
+def tensor_diag(diagonal: Any, name: Any = None) -> Tensor:
+    """Return a tensor of twice the axes, with these values where both halves of an index are equal."""
+    x = convert_to_tensor(diagonal)
+    return np.reshape(np.diag(np.reshape(x, -1)), x.shape * 2)
 
 
-def set_diag(input: Any, diagonal: Any, name: Any = "set_diag", k: int = 0, **_: Any) -> Tensor:
+def tensor_diag_part(input: Any, name: Any = None) -> Tensor:
+    """Return the values where both halves of an index are equal."""
+    x = convert_to_tensor(input)
+    half = x.shape[: x.ndim // 2]
+    if x.shape != half * 2 or not half:
+        raise ShapeError(f"tensor_diag_part: shape {x.shape} is not one shape twice", where=user_line())
+    return np.reshape(np.diagonal(np.reshape(x, (int(np.prod(half)), -1))), half)
+
+
+def set_diag(input: Any, diagonal: Any, name: Any = "set_diag", k: int = 0) -> Tensor:
     """Return matrices with other values on diagonal number k."""
     x, values = tensors((input, diagonal))
     rows, columns = x.shape[-2:]
-    mask = np.eye(rows, columns, k, dtype=bool)
-    count = values.shape[-1]
-    spread = np.zeros((count, rows, columns), x.dtype)
-    place = np.arange(count)
-    spread[place, place + max(-k, 0), place + max(k, 0)] = 1
-    return np.where(mask, np.tensordot(values, spread, 1), x)
+    return np.where(np.eye(rows, columns, k, dtype=bool), _by_row(values, rows, k), x)
 
 
 def band_part(input: Any, num_lower: Any, num_upper: Any, name: Any = None) -> Tensor:
@@ -121,7 +148,8 @@ def band_part(input: Any, num_lower: Any, num_upper: Any, name: Any = None) -> T
 
 def trace(x: Any, name: Any = None) -> Tensor:
     """Return the sum of the diagonal."""
-    return np.trace(convert_to_tensor(x), axis1=-2, axis2=-1)
+    x = convert_to_tensor(x)
+    return np.trace(x, axis1=-2, axis2=-1, dtype=x.dtype)
 
 
 # ---------------------------------------------------------------- solutions and decompositions
@@ -172,14 +200,14 @@ def lstsq(matrix: Any, rhs: Any, l2_regularizer: float = 0.0, fast: bool = True,
 
 def cholesky(input: Any, name: Any = None) -> Tensor:
     """Return the lower triangular factor of a positive definite matrix."""
-    return np.linalg.cholesky(convert_to_tensor(input))
+    return np.linalg.cholesky(hermitian(convert_to_tensor(input)))
 
 
 def triangular_solve(matrix: Any, rhs: Any, lower: bool = True, adjoint: bool = False, name: Any = None) -> Tensor:
     """Return the solution of triangular systems; what lies on the other side of the diagonal is not read."""
     a, b = tensors((matrix, rhs))
-    a = band_part(a, -1, 0) if lower else band_part(a, 0, -1)
-    return np.linalg.solve(np.conj(_swapped(a)) if adjoint else a, b)
+    a = np.conj(_swapped(a)) if adjoint else a
+    return apply(linalg_solve.triangular_solve, (a, b), {"lower": lower != adjoint, "unit": False})
 
 
 def cholesky_solve(chol: Any, rhs: Any, name: Any = None) -> Tensor:
@@ -209,24 +237,29 @@ def svd(tensor: Any, full_matrices: bool = False, compute_uv: bool = True, name:
 
 def eigh(tensor: Any, name: Any = None) -> Any:
     """Return eigenvalues, in order, and eigenvectors of a symmetric or Hermitian matrix."""
-    values, vectors = np.linalg.eigh(convert_to_tensor(tensor))
+    values, vectors = np.linalg.eigh(hermitian(convert_to_tensor(tensor)))
     return values, vectors
 
 
 def eigvalsh(tensor: Any, name: Any = None) -> Tensor:
     """Return the eigenvalues, in order, of a symmetric or Hermitian matrix."""
-    return np.linalg.eigvalsh(convert_to_tensor(tensor))
+    return np.linalg.eigvalsh(hermitian(convert_to_tensor(tensor)))
+
+
+def _complex(tensor: Any) -> Any:
+    x = convert_to_tensor(tensor)
+    return x.astype(np.result_type(x.dtype, np.complex64))
 
 
 def eig(tensor: Any, name: Any = None) -> Any:
-    """Return eigenvalues and eigenvectors."""
-    values, vectors = np.linalg.eig(convert_to_tensor(tensor))
+    """Return eigenvalues and eigenvectors, complex ones always."""
+    values, vectors = np.linalg.eig(_complex(tensor))
     return values, vectors
 
 
 def eigvals(tensor: Any, name: Any = None) -> Tensor:
-    """Return the eigenvalues."""
-    return np.linalg.eigvals(convert_to_tensor(tensor))
+    """Return the eigenvalues, complex ones always."""
+    return np.linalg.eigvals(_complex(tensor))
 
 
 def expm(input: Any, name: Any = None) -> Tensor:
@@ -282,13 +315,18 @@ def l2_normalize(x: Any, axis: Any = None, epsilon: float = 1e-12, name: Any = N
     """Return the tensor divided by the larger of its Euclidean norm and the root of `epsilon`."""
     x = convert_to_tensor(x)
     places = None if axis is None else tuple(int(a) for a in np.atleast_1d(plain(axis)))
-    total = np.sum(np.square(x), axis=places, keepdims=True)
-    return x / np.sqrt(np.maximum(total, np.asarray(epsilon, x.dtype)))
+    total = np.sum(_squares(x), axis=places, keepdims=True)
+    return x / np.sqrt(np.maximum(total, np.asarray(epsilon, total.dtype)))
+
+
+def _squares(x: Any) -> Any:
+    """Return the squared absolute values, real ones."""
+    return np.real(x * np.conj(x)) if x.dtype.kind == "c" else np.square(x)
 
 
 def global_norm(t_list: Sequence[Any], name: Any = None) -> Tensor:
     """Return the Euclidean norm of all elements of all tensors; None is skipped."""
-    parts = [np.sum(np.square(convert_to_tensor(t))) for t in t_list if t is not None]
+    parts = [np.sum(_squares(convert_to_tensor(t))) for t in t_list if t is not None]
     total = parts[0]
     for part in parts[1:]:
         total = total + part
@@ -297,22 +335,16 @@ def global_norm(t_list: Sequence[Any], name: Any = None) -> Tensor:
 
 def clip_by_norm(t: Any, clip_norm: Any, axes: Any = None, name: Any = None) -> Tensor:
     """Return the tensor, shortened to this norm if it is longer."""
-    x = convert_to_tensor(t)
-    places = None if axes is None else tuple(int(a) for a in np.atleast_1d(plain(axes)))
-    total = np.sum(np.square(x), axis=places, keepdims=True)
-    positive = np.asarray(total._data) > 0 if total._data is not None else total > 0
-    length = np.where(positive, np.sqrt(np.where(positive, total, np.ones((), x.dtype))), total)
-    limit = np.asarray(plain(clip_norm), x.dtype)
-    clipped = x * limit / np.maximum(length, limit)
-    return clipped if clipped.shape == x.shape else np.reshape(clipped, x.shape)
+    x, limit = tensors((t, clip_norm))
+    length = norm(x, axis=axes, keepdims=True)
+    return x * limit / np.maximum(length, limit)
 
 
 def clip_by_global_norm(
     t_list: Sequence[Any], clip_norm: Any, use_norm: Any = None, name: Any = None
 ) -> tuple[list[Any], Tensor]:
     """Return the tensors, all shortened by one factor to this common norm if it is greater, and the norm."""
-    length = global_norm(t_list) if use_norm is None else convert_to_tensor(use_norm)
-    limit = np.asarray(plain(clip_norm), length.dtype)
+    length, limit = tensors((global_norm(t_list) if use_norm is None else use_norm, clip_norm))
     factor = limit / np.maximum(length, limit)
     return [None if t is None else convert_to_tensor(t) * factor for t in t_list], length
 

@@ -9,8 +9,11 @@ from typing import Any, NamedTuple
 import numpy
 
 from ...errors import ArgumentError, user_line
-from ...recording import wrap
-from ._arrays import _add_params, zeros_like
+from ...primitives import special_reduce
+from ...primitives.base import normalize_axes
+from ...primitives.reduction import expand
+from ...recording import apply, wrap
+from ._arrays import add_params, zeros_like
 from ._missing import reporter as _reporter
 from ._tensor import Tensor, binary, convert_to_tensor, operand, plain, tensors, unary
 
@@ -66,13 +69,15 @@ digamma = unary(_special("digamma"), "Return the derivative of `lgamma`.")
 bessel_i0 = unary(_special("i0"), "Return the modified Bessel function of order 0.")
 bessel_i1 = unary(_special("i1"), "Return the modified Bessel function of order 1.")
 sigmoid = unary(_special("expit"), "Return 1 / (1 + exp(-x)).")
-softplus = unary(lambda x: np.logaddexp(x, np.zeros((), x.dtype)), "Return log(1 + exp(x)), without overflow.")
+softplus = unary(
+    lambda x: np.logaddexp(x, np.zeros((), x.dtype)), "Return log(1 + exp(x)), without overflow.", "features"
+)
 log_sigmoid = unary(lambda x: -np.logaddexp(-x, np.zeros((), x.dtype)), "Return log(sigmoid(x)), without overflow.")
-softsign = unary(lambda x: x / (1 + np.abs(x)), "Return x / (1 + |x|).")
-real = unary(np.real, "Return the real part.")
-imag = unary(np.imag, "Return the imaginary part.")
+softsign = unary(lambda x: x / (1 + np.abs(x)), "Return x / (1 + |x|).", "features")
+real = unary(np.real, "Return the real part.", "input")
+imag = unary(np.imag, "Return the imaginary part.", "input")
 conj = unary(np.conj, "Return the complex conjugate.")
-angle = unary(np.angle, "Return the angle of a complex number.")
+angle = unary(np.angle, "Return the angle of a complex number.", "input")
 is_nan = unary(np.isnan, "Return where the value is NaN.")
 is_inf = unary(np.isinf, "Return where the value is infinite.")
 is_finite = unary(np.isfinite, "Return where the value is neither infinite nor NaN.")
@@ -92,15 +97,18 @@ pow = binary(np.power, "Return x to the power y.")
 maximum = binary(np.maximum, "Return the greater value; equal ones share the gradient.")
 minimum = binary(np.minimum, "Return the lesser value; equal ones share the gradient.")
 squared_difference = binary(lambda x, y: (x - y) * np.conj(x - y), "Return (x - y) times its conjugate.")
-atan2 = binary(np.arctan2, "Return the angle of the point (y, x).")
+atan2 = binary(np.arctan2, "Return the angle of the point (y, x).", "y", "x")
 xlogy = binary(_special("xlogy"), "Return x * log(y), and 0 where x is 0.")
 xlog1py = binary(_special("xlog1py"), "Return x * log(1 + y), and 0 where x is 0.")
-nextafter = binary(np.nextafter, "Return the next number from x in the direction of y.")
-igamma = binary(_special("gammainc"), "Return the lower incomplete gamma function.")
-igammac = binary(_special("gammaincc"), "Return the upper incomplete gamma function.")
-zeta = binary(_special("zeta"), "Return the Hurwitz zeta function.")
+nextafter = binary(np.nextafter, "Return the next number from x in the direction of y.", "x1", "x2")
+igamma = binary(_special("gammainc"), "Return the lower incomplete gamma function.", "a", "x")
+igammac = binary(_special("gammaincc"), "Return the upper incomplete gamma function.", "a", "x")
+zeta = binary(_special("zeta"), "Return the Hurwitz zeta function.", "x", "q")
 polygamma = binary(
-    lambda n, x: _special("polygamma")(np.asarray(plain(n)).astype(int), x), "Return the n-th derivative of `digamma`."
+    lambda n, x: _special("polygamma")(np.asarray(plain(n)).astype(int), x),
+    "Return the n-th derivative of `digamma`.",
+    "a",
+    "x",
 )
 equal = binary(np.equal, "Return where x equals y.")
 not_equal = binary(np.not_equal, "Return where x differs from y.")
@@ -156,7 +164,8 @@ def clip_by_value(t: Any, clip_value_min: Any, clip_value_max: Any, name: Any = 
 # ---------------------------------------------------------------- reductions
 
 
-def _axis(axis: Any) -> Any:
+def axis_of(axis: Any) -> Any:
+    """Return an axis, or several, given as numbers or tensors, as NumPy takes them."""
     if axis is None:
         return None
     axis = np.asarray(plain(axis))
@@ -166,7 +175,7 @@ def _axis(axis: Any) -> Any:
 def _reduction(function: Callable[..., Any], summary: str) -> Callable[..., Any]:
     def reduce(input_tensor: Any, axis: Any = None, keepdims: bool = False, name: Any = None) -> Any:
         x = convert_to_tensor(input_tensor)
-        return function(x, axis=_axis(axis), keepdims=keepdims)
+        return function(x, axis=axis_of(axis), keepdims=keepdims)
 
     reduce.__doc__ = summary
     return reduce
@@ -201,10 +210,9 @@ reduce_euclidean_norm = _reduction(
 
 
 def _logsumexp(x: Any, axis: Any, keepdims: bool) -> Any:
-    top = np.max(np.asarray(x._data) if x._data is not None else x, axis=axis, keepdims=True)
-    top = np.where(np.isfinite(top), top, np.zeros((), x.dtype))
-    made = np.log(np.sum(np.exp(x - top), axis=axis, keepdims=True)) + top
-    return made if keepdims else np.squeeze(made, axis=axis)
+    axes = normalize_axes(axis, x.ndim)
+    total = apply(special_reduce.logsumexp, (x,), {"axis": axes})
+    return expand(total, x, axes) if keepdims else total
 
 
 reduce_logsumexp = _reduction(_logsumexp, "Return log(sum(exp(x))), without overflow.")
@@ -214,18 +222,18 @@ def count_nonzero(
     input: Any, axis: Any = None, keepdims: bool = False, dtype: Any = np.int64, name: Any = None
 ) -> Tensor:
     """Return how many elements are not 0."""
-    found = np.count_nonzero(np.asarray(plain(convert_to_tensor(input))), axis=_axis(axis), keepdims=keepdims)
+    found = np.count_nonzero(np.asarray(plain(convert_to_tensor(input))), axis=axis_of(axis), keepdims=keepdims)
     return wrap(Tensor, np.asarray(found, dtype))
 
 
 def argmax(input: Any, axis: Any = 0, output_type: Any = np.int64, name: Any = None) -> Tensor:
     """Return the number of the greatest entry; the first of several."""
-    return wrap(Tensor, np.argmax(np.asarray(plain(convert_to_tensor(input))), _axis(axis)).astype(output_type))
+    return wrap(Tensor, np.argmax(np.asarray(plain(convert_to_tensor(input))), axis_of(axis)).astype(output_type))
 
 
 def argmin(input: Any, axis: Any = 0, output_type: Any = np.int64, name: Any = None) -> Tensor:
     """Return the number of the least entry; the first of several."""
-    return wrap(Tensor, np.argmin(np.asarray(plain(convert_to_tensor(input))), _axis(axis)).astype(output_type))
+    return wrap(Tensor, np.argmin(np.asarray(plain(convert_to_tensor(input))), axis_of(axis)).astype(output_type))
 
 
 def zero_fraction(value: Any, name: Any = None) -> Tensor:
@@ -293,12 +301,13 @@ def _sum_of_segments(x: Any, ids: numpy.ndarray, count: int, start: Any) -> Any:
 
     kept = ids >= 0
     shape = (count, *x.shape[1:])
-    return index_add(x[kept], ids[kept], **_add_params((ids[kept],), shape))
+    return index_add(x[kept], ids[kept], **add_params((ids[kept],), shape))
 
 
 def _mean_of_segments(x: Any, ids: numpy.ndarray, count: int, start: Any) -> Any:
     counts = np.maximum(np.bincount(ids[ids >= 0], minlength=count), 1).astype(x.dtype)
-    return _sum_of_segments(x, ids, count, start) / counts.reshape((-1,) + (1,) * (len(x.shape) - 1))
+    means = _sum_of_segments(x, ids, count, start) / counts.reshape((-1,) + (1,) * (len(x.shape) - 1))
+    return means.astype(x.dtype)
 
 
 def _each_segment(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -307,7 +316,7 @@ def _each_segment(function: Callable[..., Any]) -> Callable[..., Any]:
         for k in range(count):
             mine = np.flatnonzero(ids == k)
             empty = wrap(Tensor, np.full(x.shape[1:], start(x.dtype), x.dtype))
-            rows.append(function(x[mine], axis=0) if mine.size else empty)
+            rows.append(function(x[mine], axis=0).astype(x.dtype) if mine.size else empty)
         return np.stack(rows) if rows else x[:0]
 
     return combine
@@ -321,11 +330,19 @@ def _highest(dtype: numpy.dtype) -> Any:
     return np.finfo(dtype).max if dtype.kind == "f" else np.iinfo(dtype).max
 
 
-segment_sum = unsorted_segment_sum = _segments(_sum_of_segments, None)
-segment_mean = unsorted_segment_mean = _segments(_mean_of_segments, None)
-segment_prod = unsorted_segment_prod = _segments(_each_segment(np.prod), lambda dtype: 1)
-segment_max = _segments(_each_segment(np.max), lambda dtype: 0)
-segment_min = _segments(_each_segment(np.min), lambda dtype: 0)
+def _sorted(reduce: Callable[..., Any]) -> Callable[..., Any]:
+    """Return the same without a number of segments: there are as many as the last one says."""
+    return lambda data, segment_ids, name=None: reduce(data, segment_ids)
+
+
+unsorted_segment_sum = _segments(_sum_of_segments, None)
+unsorted_segment_mean = _segments(_mean_of_segments, None)
+unsorted_segment_prod = _segments(_each_segment(np.prod), lambda dtype: 1)
+segment_sum, segment_mean, segment_prod = map(
+    _sorted, (unsorted_segment_sum, unsorted_segment_mean, unsorted_segment_prod)
+)
+segment_max = _sorted(_segments(_each_segment(np.max), lambda dtype: 0))
+segment_min = _sorted(_segments(_each_segment(np.min), lambda dtype: 0))
 unsorted_segment_max = _segments(_each_segment(np.max), _lowest)
 unsorted_segment_min = _segments(_each_segment(np.min), _highest)
 

@@ -7,16 +7,18 @@ from typing import Any
 import numpy
 
 from ...errors import ArgumentError, ShapeError, user_line
-from ...recording import wrap
-from ._arrays import gather as _gather
+from ...primitives import special_reduce
+from ...primitives.base import normalize_axes
+from ...recording import apply
 from ._missing import reporter as _reporter
 from ._tensor import Tensor, convert_to_tensor, plain, tensors, unary
 from .linalg import l2_normalize as l2_normalize
 from .math import (
-    _axis,
-    _logsumexp,
+    axis_of,
+    reduce_logsumexp,
     reduce_mean,
     reduce_sum,
+    squared_difference,
 )
 from .math import log_sigmoid as log_sigmoid
 from .math import sigmoid as sigmoid
@@ -38,33 +40,37 @@ def _positive(x: Any) -> Any:
 
 
 def _relu(x: Any) -> Any:
-    return np.where(_positive(x), x, _zero(x))
+    return np.where(x <= _zero(x), _zero(x), x)
 
 
 def _negative_part(x: Any) -> Any:
     return np.where(_positive(x), _zero(x), x)
 
 
-relu = unary(_relu, "Return x where it is positive and 0 elsewhere; its slope at 0 is 0.")
+relu = unary(_relu, "Return x where it is positive and 0 elsewhere, NaN where x is; its slope at 0 is 0.", "features")
 relu6 = unary(
-    lambda x: np.where(x > np.asarray(6, x.dtype), np.asarray(6, x.dtype), _relu(x)), "Return min(max(x, 0), 6)."
+    lambda x: np.where(x > np.asarray(6, x.dtype), np.asarray(6, x.dtype), _relu(x)),
+    "Return min(max(x, 0), 6).",
+    "features",
 )
 selu = unary(
     lambda x: 1.0507009873554805 * np.where(_positive(x), x, 1.6732632423543772 * np.expm1(_negative_part(x))),
     "Return the scaled exponential linear unit.",
+    "features",
 )
 
 
-def leaky_relu(features: Any, alpha: float = 0.2, name: Any = None) -> Tensor:
+def leaky_relu(features: Any, alpha: Any = 0.2, name: Any = None) -> Tensor:
     """Return x where it is positive, and alpha * x elsewhere."""
-    x = convert_to_tensor(features)
-    return np.where(_positive(x), x, x * plain(alpha))
+    x, slope = tensors((features, alpha))
+    return np.where(_positive(x), x, x * slope)
 
 
-def elu(features: Any, alpha: float = 1.0, name: Any = None) -> Tensor:
-    """Return x where it is positive, and alpha * (exp(x) - 1) elsewhere."""
-    x = convert_to_tensor(features)
-    return np.where(_positive(x), x, np.expm1(_negative_part(x)) * plain(alpha))
+elu = unary(
+    lambda x: np.where(_positive(x), x, np.expm1(_negative_part(x))),
+    "Return x where it is positive, and exp(x) - 1 elsewhere.",
+    "features",
+)
 
 
 def gelu(features: Any, approximate: bool = False, name: Any = None) -> Tensor:
@@ -77,10 +83,10 @@ def gelu(features: Any, approximate: bool = False, name: Any = None) -> Tensor:
     return 0.5 * x * (1 + erf(x * 0.7071067811865476))
 
 
-def silu(features: Any, beta: float = 1.0, name: Any = None) -> Tensor:
+def silu(features: Any, beta: Any = 1.0, name: Any = None) -> Tensor:
     """Return x * sigmoid(beta * x)."""
-    x = convert_to_tensor(features)
-    return x * sigmoid(x * plain(beta))
+    x, steepness = tensors((features, beta))
+    return x * sigmoid(x * steepness)
 
 
 swish = silu
@@ -94,13 +100,14 @@ def crelu(features: Any, axis: int = -1, name: Any = None) -> Tensor:
 
 def softmax(logits: Any, axis: Any = None, name: Any = None) -> Tensor:
     """Return exp(x) divided by its sum along an axis, the last if not given."""
-    return np.exp(log_softmax(logits, axis))
+    x = convert_to_tensor(logits)
+    return apply(special_reduce.softmax, (x,), {"axis": normalize_axes(-1 if axis is None else axis_of(axis), x.ndim)})
 
 
 def log_softmax(logits: Any, axis: Any = None, name: Any = None) -> Tensor:
     """Return the logarithm of `softmax`."""
     x = convert_to_tensor(logits)
-    return x - _logsumexp(x, -1 if axis is None else _axis(axis), True)
+    return x - reduce_logsumexp(x, -1 if axis is None else axis, True)
 
 
 # ---------------------------------------------------------------- losses
@@ -122,7 +129,7 @@ def weighted_cross_entropy_with_logits(labels: Any, logits: Any, pos_weight: Any
 
 def softmax_cross_entropy_with_logits(labels: Any, logits: Any, axis: Any = -1, name: Any = None) -> Tensor:
     """Return the cross entropy of distributions along an axis."""
-    z, x = tensors((labels, logits))
+    z, x = np.broadcast_arrays(*tensors((labels, logits)))
     return -reduce_sum(z * log_softmax(x, axis), axis)
 
 
@@ -142,7 +149,7 @@ def sparse_softmax_cross_entropy_with_logits(labels: Any, logits: Any, name: Any
             where=user_line(),
         )
     chosen = np.take_along_axis(x, classes[..., None].astype(np.intp), -1)
-    return np.squeeze(_logsumexp(x, -1, True) - chosen, -1)
+    return np.squeeze(reduce_logsumexp(x, -1, True) - chosen, -1)
 
 
 def l2_loss(t: Any, name: Any = None) -> Tensor:
@@ -165,39 +172,8 @@ def moments(x: Any, axes: Any, shift: Any = None, keepdims: bool = False, name: 
     """Return mean and variance over axes."""
     x = convert_to_tensor(x)
     mean = reduce_mean(x, axes, keepdims=True)
-    variance = reduce_mean(np.square(x - mean), axes, keepdims)
+    variance = reduce_mean(squared_difference(x, mean), axes, keepdims)
     return (mean if keepdims else reduce_mean(x, axes)), variance
-
-
-def batch_normalization(
-    x: Any, mean: Any, variance: Any, offset: Any, scale: Any, variance_epsilon: float, name: Any = None
-) -> Tensor:
-    """Return the values shifted and scaled to these moments."""
-    x = convert_to_tensor(x)
-    factor = 1 / np.sqrt(convert_to_tensor(variance) + variance_epsilon)
-    if scale is not None:
-        factor = factor * convert_to_tensor(scale)
-    made = (x - convert_to_tensor(mean)) * factor
-    return made if offset is None else made + convert_to_tensor(offset)
-
-
-def dropout(x: Any, rate: float, noise_shape: Any = None, seed: Any = None, name: Any = None) -> Tensor:
-    """Return the tensor with a share of its elements 0 and the others scaled up to make up for it."""
-    from .random import uniform
-
-    x = convert_to_tensor(x)
-    rate = float(plain(rate))
-    if not 0 <= rate < 1:
-        raise ArgumentError(f"dropout: the rate is between 0 and 1, not {rate}", where=user_line())
-    noise = uniform(x.shape if noise_shape is None else noise_shape, seed=seed).numpy()
-    return x * wrap(Tensor, (np.asarray(noise) >= rate).astype(x.dtype) / np.asarray(1 - rate, x.dtype))
-
-
-def embedding_lookup(params: Any, ids: Any, max_norm: Any = None, name: Any = None) -> Tensor:
-    """Return rows by their numbers. The gradient is dense."""
-    if max_norm is not None:
-        raise ArgumentError("embedding_lookup: max_norm is not available", where=user_line(), hint="tf.clip_by_norm")
-    return _gather(params, ids)
 
 
 __getattr__ = _reporter(__name__, lambda: list(globals()))

@@ -19,10 +19,10 @@ def _narrow(made: Any, x: Any) -> Any:
     return made if made.dtype == wanted else made.astype(wanted)
 
 
-fft = unary(lambda x: _narrow(np.fft.fft(x), x), "Return the transform along the last axis.")
-ifft = unary(lambda x: _narrow(np.fft.ifft(x), x), "Return the inverse transform along the last axis.")
-fft2d = unary(lambda x: _narrow(np.fft.fft2(x), x), "Return the transform along the last two axes.")
-ifft2d = unary(lambda x: _narrow(np.fft.ifft2(x), x), "Return the inverse transform along the last two axes.")
+fft = unary(lambda x: _narrow(np.fft.fft(x), x), "Return the transform along the last axis.", "input")
+ifft = unary(lambda x: _narrow(np.fft.ifft(x), x), "Return the inverse transform along the last axis.", "input")
+fft2d = unary(lambda x: _narrow(np.fft.fft2(x), x), "Return the transform along the last two axes.", "input")
+ifft2d = unary(lambda x: _narrow(np.fft.ifft2(x), x), "Return the inverse transform along the last two axes.", "input")
 
 
 def rfft(input_tensor: Any, fft_length: Any = None, name: Any = None) -> Tensor:

@@ -51,7 +51,6 @@ from .dtypes import long as long
 from .func import vmap
 from .missing import missing as _missing
 from .modes import is_grad_enabled, is_inference_mode_enabled
-from .nn.functional import dropout as dropout
 from .operators import as_tensor as _as_tensor
 from .printing import set_printoptions
 from .tensor import Tensor

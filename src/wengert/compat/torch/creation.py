@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ...errors import GraphError, ShapeError, StructureError, user_level, user_line
+from ...errors import GraphArgumentError, GraphError, ShapeError, StructureError, user_level, user_line
 from ...recording import Traced, wrap
 from ...views import holds_tensor
 from . import dtypes
@@ -136,6 +136,13 @@ def _shape(size: tuple[Any, ...]) -> tuple[int, ...]:
     return tuple(int(n) for n in size)
 
 
+def _sized(name: str, size: tuple[Any, ...], named: dict[str, Any]) -> tuple[int, ...]:
+    dtypes.check_settings(name, named, ("size", *dtypes.LAYOUT))
+    if not size and "size" not in named:
+        raise StructureError(f"{name}() needs a size", where=user_line())
+    return _shape(size or (named["size"],))
+
+
 def _made(array: np.ndarray, dtype: Any, requires_grad: bool) -> Any:
     wanted = dtypes.to_numpy_dtype(dtypes.get_default_dtype() if dtype is None else dtype)
     made = wrap(Tensor.family, array.astype(wanted, copy=False))
@@ -145,7 +152,7 @@ def _made(array: np.ndarray, dtype: Any, requires_grad: bool) -> Any:
 def _constant(name: str, function: Any) -> Any:
     def make(*size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False, **layout: Any) -> Any:
         _check_device(device)
-        shape = _shape(size or (layout["size"],))
+        shape = _sized(name, size, layout)
         return _made(function(shape, dtypes.to_numpy_dtype(dtype or dtypes.get_default_dtype())), dtype, requires_grad)
 
     make.__name__ = make.__qualname__ = name
@@ -174,6 +181,7 @@ def eye(n: int, m: int | None = None, *, dtype: Any = None, device: Any = None, 
 
 def _like(name: str, value: Any) -> Any:
     def make(input: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False, **layout: Any) -> Any:
+        dtypes.check_settings(name, layout, dtypes.LAYOUT)
         x = as_tensor(input)
         return _made(np.full(tuple(x.shape), value), x.dtype if dtype is None else dtype, requires_grad)
 
@@ -189,6 +197,7 @@ empty_like = _like("empty_like", 0)
 
 def full_like(input: Any, fill_value: Any, *, dtype: Any = None, requires_grad: bool = False, **layout: Any) -> Any:
     """Same as `full`, with the shape and dtype of a tensor."""
+    dtypes.check_settings("full_like", layout, dtypes.LAYOUT)
     return full(tuple(input.shape), fill_value, dtype=dtype or input.dtype, requires_grad=requires_grad)
 
 
@@ -198,13 +207,10 @@ def full_like(input: Any, fill_value: Any, *, dtype: Any = None, requires_grad: 
 def arange(*bounds: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False, **named: Any) -> Any:
     """Return start, start + step, ... below end; integers give int64."""
     _check_device(device)
-    if named:
-        bounds = (
-            named.get("start", bounds[0] if bounds else 0),
-            named["end"] if "end" in named else bounds[-1],
-            named.get("step", 1),
-        )
-    numbers = [bound.item() if hasattr(bound, "item") else bound for bound in bounds]
+    dtypes.check_settings("arange", named, ("start", "end", "step", *dtypes.LAYOUT))
+    places = ("end",) if len(bounds) == 1 and "end" not in named else ("start", "end", "step")
+    given = {"start": 0, "step": 1, **dict(zip(places, bounds)), **named}
+    numbers = [n.item() if hasattr(n, "item") else n for n in (given[place] for place in ("start", "end", "step"))]
     array = np.arange(*numbers)
     return _made(array, dtypes.from_numpy_dtype(_default_for(array.dtype)) if dtype is None else dtype, requires_grad)
 
@@ -297,7 +303,17 @@ def initial_seed() -> int:
     return default_generator().initial_seed()
 
 
+# What random numbers are inside of a `vmap`: "error" or "same"; "" outside.
+randomness: ContextVar[str] = ContextVar("wengert_torch_randomness", default="")
+
+
 def _random(generator: Any) -> np.random.Generator:
+    if randomness.get() == "error":
+        raise GraphArgumentError(
+            'vmap: random numbers are drawn, and randomness is "error"',
+            where=user_line(),
+            hint='vmap(..., randomness="same") for the same ones in every sample; or draw them outside and map over them',
+        )
     return (generator or default_generator()).random
 
 
@@ -311,10 +327,10 @@ def _sampler(name: str, draw: Any) -> tuple[Any, Any]:
         **layout: Any,
     ) -> Any:
         _check_device(device)
-        return _made(draw(_random(generator), _shape(size or (layout["size"],))), dtype, requires_grad)
+        return _made(draw(_random(generator), _sized(name, size, layout)), dtype, requires_grad)
 
     def like(input: Any, *, dtype: Any = None, requires_grad: bool = False, **layout: Any) -> Any:
-        return make(tuple(input.shape), dtype=dtype or input.dtype, requires_grad=requires_grad)
+        return make(tuple(input.shape), dtype=dtype or input.dtype, requires_grad=requires_grad, **layout)
 
     make.__name__ = make.__qualname__ = name
     make.__doc__ = f"Return random numbers: {'uniform in [0, 1)' if name == 'rand' else 'standard normal'}."
@@ -328,9 +344,11 @@ randn, randn_like = _sampler("randn", lambda random, shape: random.standard_norm
 
 
 def randint(
-    *bounds: Any, size: Any = None, generator: Any = None, dtype: Any = None, requires_grad: bool = False, **_: Any
+    *bounds: Any, size: Any = None, generator: Any = None, dtype: Any = None, requires_grad: bool = False, **named: Any
 ) -> Any:
     """Return random integers from `low` (0 if not given) up to but without `high`."""
+    dtypes.check_settings("randint", named, ("low", "high", *dtypes.LAYOUT))
+    bounds = (*(named[key] for key in ("low", "high") if key in named), *bounds)
     if size is None:
         *bounds_, size = bounds
         bounds = tuple(bounds_)
@@ -338,8 +356,9 @@ def randint(
     return _made(_random(generator).integers(low, high, _shape((size,))), dtype or dtypes.int64, requires_grad)
 
 
-def randperm(n: int, *, generator: Any = None, dtype: Any = None, **_: Any) -> Any:
+def randperm(n: int, *, generator: Any = None, dtype: Any = None, **layout: Any) -> Any:
     """Return the numbers 0 to n - 1 in random order."""
+    dtypes.check_settings("randperm", layout, dtypes.LAYOUT)
     return _made(_random(generator).permutation(n), dtype or dtypes.int64, False)
 
 

@@ -7,13 +7,14 @@ the same kind, and what becomes floating takes the default dtype.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from contextvars import ContextVar
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
-from ...errors import GraphDtypeError
+from ...errors import GraphDtypeError, StructureError, user_line
 from ...primitives import elementwise as e
 from ...recording import Traced, apply, wrap
 
@@ -209,7 +210,20 @@ def cast(x: Any, to: np.dtype) -> Any:
 
 def _converted(data: Any, to: np.dtype) -> Any:
     with np.errstate(invalid="ignore"):
+        if to.kind == "b":
+            return data != 0
         return (data.real if data.dtype.kind == "c" else data).astype(to)
+
+
+# What PyTorch's functions that make tensors take, and that changes nothing where there is one device and one layout.
+LAYOUT = frozenset(("device", "layout", "memory_format", "names", "pin_memory"))
+
+
+def check_settings(name: str, given: Iterable[str], allowed: Iterable[str]) -> None:
+    """Raise StructureError, a TypeError, for a keyword that a function does not take."""
+    unknown = sorted(set(given) - set(allowed))
+    if unknown:
+        raise StructureError(f"{name}() got an unexpected keyword argument {unknown[0]!r}", where=user_line())
 
 
 def floating(x: Any) -> Any:

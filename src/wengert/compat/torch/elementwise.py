@@ -13,12 +13,17 @@ from ...primitives import elementwise as e
 from ...recording import apply, apply1, apply2
 from . import dtypes
 from .naming import node
-from .operators import _operand, align, as_tensor, checked, misfit
+from .operators import align, as_tensor, checked, misfit, operand
+from .tensor import Tensor
 
 _UFUNCS = e.UFUNCS
 
 
 def _ufunc(function: Any, *args: Any) -> Any:
+    """Apply a ufunc, or one of SciPy's given by its name: these widen float16 and what meets a number."""
+    if isinstance(function, str):
+        wanted = next(arg.dtype for arg in args if isinstance(arg, Tensor))
+        return dtypes.cast(_special(function)(*args), np.dtype(wanted))
     primitive = _UFUNCS.get(function)
     if primitive is None:  # one that is declared elsewhere and reached through NumPy's protocol
         return function(*args)
@@ -30,13 +35,14 @@ def _special(name: str) -> Any:
     return getattr(import_module("scipy.special"), name)
 
 
-def _unary(name: str, function: Any, floating: bool = True) -> Any:
+def unary(name: str, function: Any, floating: bool = True) -> Any:
+    """Return PyTorch's function for a ufunc of one argument, integers made floating unless told otherwise."""
+
     def call(input: Any, *, out: Any = None) -> Any:
         x = as_tensor(input)
         if floating:
             x = dtypes.floating(x)
-        found = _special(function) if isinstance(function, str) else function
-        result = checked(_ufunc(found, x), x)
+        result = checked(_ufunc(function, x), x)
         return result if out is None else out._assign(result)
 
     call.__name__ = call.__qualname__ = name
@@ -44,29 +50,29 @@ def _unary(name: str, function: Any, floating: bool = True) -> Any:
     return call
 
 
-exp = _unary("exp", np.exp)
-exp2 = _unary("exp2", np.exp2)
-expm1 = _unary("expm1", np.expm1)
-log = _unary("log", np.log)
-log2 = _unary("log2", np.log2)
-log10 = _unary("log10", np.log10)
-log1p = _unary("log1p", np.log1p)
-sqrt = _unary("sqrt", np.sqrt)
-reciprocal = _unary("reciprocal", np.reciprocal)
-sin = _unary("sin", np.sin)
-cos = _unary("cos", np.cos)
-tan = _unary("tan", np.tan)
-asin = arcsin = _unary("asin", np.arcsin)
-acos = arccos = _unary("acos", np.arccos)
-atan = arctan = _unary("atan", np.arctan)
-sinh = _unary("sinh", np.sinh)
-cosh = _unary("cosh", np.cosh)
-tanh = _unary("tanh", np.tanh)
-asinh = arcsinh = _unary("asinh", np.arcsinh)
-acosh = arccosh = _unary("acosh", np.arccosh)
-atanh = arctanh = _unary("atanh", np.arctanh)
-deg2rad = _unary("deg2rad", np.deg2rad)
-rad2deg = _unary("rad2deg", np.rad2deg)
+exp = unary("exp", np.exp)
+exp2 = unary("exp2", np.exp2)
+expm1 = unary("expm1", np.expm1)
+log = unary("log", np.log)
+log2 = unary("log2", np.log2)
+log10 = unary("log10", np.log10)
+log1p = unary("log1p", np.log1p)
+sqrt = unary("sqrt", np.sqrt)
+reciprocal = unary("reciprocal", np.reciprocal)
+sin = unary("sin", np.sin)
+cos = unary("cos", np.cos)
+tan = unary("tan", np.tan)
+asin = arcsin = unary("asin", np.arcsin)
+acos = arccos = unary("acos", np.arccos)
+atan = arctan = unary("atan", np.arctan)
+sinh = unary("sinh", np.sinh)
+cosh = unary("cosh", np.cosh)
+tanh = unary("tanh", np.tanh)
+asinh = arcsinh = unary("asinh", np.arcsinh)
+acosh = arccosh = unary("acosh", np.arccosh)
+atanh = arctanh = unary("atanh", np.arctanh)
+deg2rad = unary("deg2rad", np.deg2rad)
+rad2deg = unary("rad2deg", np.rad2deg)
 
 
 def sinc(input: Any) -> Any:
@@ -74,25 +80,33 @@ def sinc(input: Any) -> Any:
     return np.sinc(dtypes.floating(as_tensor(input)))
 
 
-erf = _unary("erf", "erf")
-erfc = _unary("erfc", "erfc")
-erfinv = _unary("erfinv", "erfinv")
-lgamma = _unary("lgamma", "gammaln")
-digamma = _unary("digamma", "psi")
-i0 = _unary("i0", "i0")
-abs = absolute = _unary("abs", np.absolute, False)
-neg = negative = _unary("neg", np.negative, False)
-square = node("Pow")(_unary("square", np.square, False))
-floor = _unary("floor", np.floor, False)
-ceil = _unary("ceil", np.ceil, False)
-trunc = fix = _unary("trunc", np.trunc, False)
-conj = conj_physical = _unary("conj", np.conjugate, False)
-isnan = _unary("isnan", np.isnan, False)
-isinf = _unary("isinf", np.isinf, False)
-isfinite = _unary("isfinite", np.isfinite, False)
-signbit = _unary("signbit", np.signbit, False)
-logical_not = _unary("logical_not", np.logical_not, False)
-bitwise_not = _unary("bitwise_not", np.invert, False)
+erf = unary("erf", "erf")
+erfc = unary("erfc", "erfc")
+erfinv = unary("erfinv", "erfinv")
+lgamma = unary("lgamma", "gammaln")
+digamma = unary("digamma", "psi")
+i0 = unary("i0", "i0")
+abs = absolute = unary("abs", np.absolute, False)
+neg = negative = unary("neg", np.negative, False)
+square = node("Pow")(unary("square", np.square, False))
+floor = unary("floor", np.floor, False)
+ceil = unary("ceil", np.ceil, False)
+trunc = fix = unary("trunc", np.trunc, False)
+isnan = unary("isnan", np.isnan, False)
+isinf = unary("isinf", np.isinf, False)
+isfinite = unary("isfinite", np.isfinite, False)
+signbit = unary("signbit", np.signbit, False)
+logical_not = unary("logical_not", np.logical_not, False)
+bitwise_not = unary("bitwise_not", np.invert, False)
+
+
+def conj(input: Any) -> Any:
+    """Return the complex conjugate; a real tensor itself."""
+    x = as_tensor(input)
+    return _ufunc(np.conjugate, x) if x.dtype.kind == "c" else x
+
+
+conj_physical = conj
 
 
 def sign(input: Any) -> Any:
@@ -122,7 +136,8 @@ def frac(input: Any) -> Any:
 @node("Sigmoid")
 def sigmoid(input: Any) -> Any:
     """Return 1 / (1 + exp(-x)) of each element, without overflow."""
-    return _ufunc(_special("expit"), dtypes.floating(as_tensor(input)))
+    x = dtypes.floating(as_tensor(input))
+    return 1 / (1 + exp(-x)) if x.dtype.kind == "c" else _ufunc("expit", x)
 
 
 @node("Rsqrt")
@@ -135,12 +150,12 @@ def rsqrt(input: Any) -> Any:
 def logit(input: Any, eps: float | None = None) -> Any:
     """Return log(p / (1 - p)) of each element; with `eps`, p is first clamped to [eps, 1 - eps]."""
     x = dtypes.floating(as_tensor(input))
-    return _ufunc(_special("logit"), x if eps is None else clamp(x, eps, 1 - eps))
+    return _ufunc("logit", x if eps is None else clamp(x, eps, 1 - eps))
 
 
 def angle(input: Any) -> Any:
     """Return the argument of each complex number."""
-    return np.angle(as_tensor(input))
+    return np.angle(dtypes.floating(as_tensor(input)))
 
 
 def isreal(input: Any) -> Any:
@@ -167,12 +182,13 @@ def nan_to_num(input: Any, nan: float | None = None, posinf: float | None = None
 # ---------------------------------------------------------------- two arguments
 
 
-def _binary(name: str, function: Any, floating: bool = False) -> Any:
+def binary(name: str, function: Any, floating: bool = False) -> Any:
+    """Return PyTorch's function for a ufunc of two arguments."""
+
     def call(input: Any, other: Any, *, out: Any = None) -> Any:
         x, y = _pair(input, other, floating)
-        found = _special(function) if isinstance(function, str) else function
         try:
-            result = checked(_ufunc(found, x, y), x, y)
+            result = checked(_ufunc(function, x, y), x, y)
         except ValueError as error:
             raise misfit(name, error, x, y) from None
         return result if out is None else out._assign(result)
@@ -191,41 +207,41 @@ def _pair(x: Any, y: Any, floating: bool = False) -> tuple[Any, Any]:
     return align(x, y if isinstance(y, int | float | complex) else as_tensor(y), floating)
 
 
-mul = multiply = _binary("mul", np.multiply)
-floor_divide = _binary("floor_divide", np.floor_divide)
-remainder = _binary("remainder", np.remainder)
-fmod = _binary("fmod", np.fmod)
-pow = _binary("pow", np.power)
-float_power_ = _binary("float_power", np.float_power)
-atan2 = arctan2 = _binary("atan2", np.arctan2, True)
-hypot = _binary("hypot", np.hypot, True)
-maximum = _binary("maximum", np.maximum)
-minimum = _binary("minimum", np.minimum)
-fmax = _binary("fmax", np.fmax)
-fmin = _binary("fmin", np.fmin)
-logaddexp = _binary("logaddexp", np.logaddexp, True)
-logaddexp2 = _binary("logaddexp2", np.logaddexp2, True)
-copysign = _binary("copysign", np.copysign, True)
-nextafter = _binary("nextafter", np.nextafter)
-heaviside = _binary("heaviside", np.heaviside)
-xlogy = _binary("xlogy", "xlogy", True)
-eq = _binary("eq", np.equal)
-ne = not_equal = _binary("ne", np.not_equal)
-lt = less = _binary("lt", np.less)
-le = less_equal = _binary("le", np.less_equal)
-gt = greater = _binary("gt", np.greater)
-ge = greater_equal = _binary("ge", np.greater_equal)
-logical_and = _binary("logical_and", np.logical_and)
-logical_or = _binary("logical_or", np.logical_or)
-logical_xor = _binary("logical_xor", np.logical_xor)
-bitwise_and = _binary("bitwise_and", np.bitwise_and)
-bitwise_or = _binary("bitwise_or", np.bitwise_or)
-bitwise_xor = _binary("bitwise_xor", np.bitwise_xor)
-gcd = _binary("gcd", np.gcd)
-lcm = _binary("lcm", np.lcm)
-_add = _binary("add", np.add)
-_subtract = _binary("sub", np.subtract)
-_divide = _binary("div", np.divide, True)
+mul = multiply = binary("mul", np.multiply)
+floor_divide = binary("floor_divide", np.floor_divide)
+remainder = binary("remainder", np.remainder)
+fmod = binary("fmod", np.fmod)
+pow = binary("pow", np.power)
+float_power = binary("float_power", np.float_power)
+atan2 = arctan2 = binary("atan2", np.arctan2, True)
+hypot = binary("hypot", np.hypot, True)
+maximum = binary("maximum", np.maximum)
+minimum = binary("minimum", np.minimum)
+fmax = binary("fmax", np.fmax)
+fmin = binary("fmin", np.fmin)
+logaddexp = binary("logaddexp", np.logaddexp, True)
+logaddexp2 = binary("logaddexp2", np.logaddexp2, True)
+copysign = binary("copysign", np.copysign, True)
+nextafter = binary("nextafter", np.nextafter)
+heaviside = binary("heaviside", np.heaviside)
+xlogy = binary("xlogy", "xlogy", True)
+eq = binary("eq", np.equal)
+ne = not_equal = binary("ne", np.not_equal)
+lt = less = binary("lt", np.less)
+le = less_equal = binary("le", np.less_equal)
+gt = greater = binary("gt", np.greater)
+ge = greater_equal = binary("ge", np.greater_equal)
+logical_and = binary("logical_and", np.logical_and)
+logical_or = binary("logical_or", np.logical_or)
+logical_xor = binary("logical_xor", np.logical_xor)
+bitwise_and = binary("bitwise_and", np.bitwise_and)
+bitwise_or = binary("bitwise_or", np.bitwise_or)
+bitwise_xor = binary("bitwise_xor", np.bitwise_xor)
+gcd = binary("gcd", np.gcd)
+lcm = binary("lcm", np.lcm)
+_add = binary("add", np.add)
+_subtract = binary("sub", np.subtract)
+_divide = binary("div", np.divide, True)
 
 
 def add(input: Any, other: Any, *, alpha: Any = 1, out: Any = None) -> Any:
@@ -264,11 +280,6 @@ def div(input: Any, other: Any, *, rounding_mode: str | None = None, out: Any = 
 divide = true_divide = div
 
 
-def float_power(input: Any, exponent: Any) -> Any:
-    """Return `input ** exponent` in float64 (or complex128)."""
-    return float_power_(input, exponent)
-
-
 def ldexp(input: Any, other: Any) -> Any:
     """Return `input * 2 ** other`."""
     return mul(input, pow(as_tensor(2.0), other))
@@ -300,7 +311,7 @@ def clamp(input: Any, min: Any = None, max: Any = None, *, out: Any = None) -> A
 
 def _limit(value: Any, wanted: np.dtype, default: float) -> Any:
     if value is not None:
-        return _operand(value, wanted)
+        return operand(value, wanted)
     if wanted.kind in "fc":
         return default
     info = np.iinfo(wanted)
@@ -327,7 +338,7 @@ def where(condition: Any, input: Any = None, other: Any = None) -> Any:
     """
     condition = as_tensor(condition)
     if input is None and other is None:
-        return tuple(as_tensor(part) for part in np.nonzero(np.asarray(condition.detach()._data)))
+        return tuple(as_tensor(part) for part in np.nonzero(np.atleast_1d(condition.detach()._data)))
     if condition.dtype.kind != "b":
         condition = logical(condition)
     numbers = isinstance(input, bool | int | float | complex), isinstance(other, bool | int | float | complex)
@@ -341,15 +352,15 @@ def where(condition: Any, input: Any = None, other: Any = None) -> Any:
 def masked_fill(input: Any, mask: Any, value: Any) -> Any:
     """Return a copy with `value` where the mask holds."""
     x = as_tensor(input)
-    value = _operand(value, x._data.dtype if x._data is not None else np.dtype(x.dtype))
+    value = operand(value, x._data.dtype if x._data is not None else np.dtype(x.dtype))
     return apply(e.where, (as_tensor(mask), value, x))
 
 
 @node("Relu")
 def relu(input: Any) -> Any:
-    """Return max(x, 0) of each element; the derivative at 0 is 0."""
+    """Return max(x, 0) of each element, NaN where that is; the derivative at 0 is 0."""
     x = as_tensor(input)
-    return apply(e.where, (np.greater(x, 0), x, x._data.dtype.type(0) if x._data is not None else 0))
+    return apply(e.where, (np.less_equal(x, 0), x._data.dtype.type(0) if x._data is not None else 0, x))
 
 
 @node("Lerp")

@@ -281,9 +281,29 @@ def backward(
             sources = [source_line(target) for target in targets]
             lines = depends(lines_out, sources)
         found = _run(lines, seeds, sources, visitor)
+        flat = _without_slope(lines, lines_out, [source for source in sources if source not in found])
         for target, source in zip(targets or (), sources):
-            if source in found:
-                visitor.fill(target, found[source])
+            if source in found or source in flat:
+                visitor.fill(target, found[source] if source in found else np.zeros(source.shape, source.dtype))
+        for source in flat if targets is None else ():
+            notes = find_notes(source)
+            tensor = notes.leaf() if notes is not None and notes.leaf is not None else None
+            if tensor is not None:
+                visitor.fill(tensor, np.zeros(source.shape, source.dtype))
+
+
+def _without_slope(lines: Sequence[Line], outputs: Sequence[Line], missing: Sequence[Line]) -> list[Line]:
+    """Return those of the missing sources that a path leads to, though one whose derivative is exactly zero.
+
+    Where a rule of the user's returned None there is no path.
+    """
+    if not missing:
+        return []
+    reached = set(outputs)
+    for line in reversed(lines):
+        if line in reached and line.primitive is not None and line.primitive.family != "function":
+            reached.update(p for p in line.inputs if p is not None and (type(p.dtype) is tuple or p.dtype.kind in "fc"))
+    return [line for line in missing if line in reached]
 
 
 def _run(lines: Sequence[Line], seeds: dict[Line, Any], sources: Sequence[Line], visitor: _Pass) -> dict[Line, Any]:

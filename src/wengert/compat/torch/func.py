@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,7 @@ from ...errors import (
     user_line,
 )
 from ...recording import AMBIENT, Traced, current, is_live, wrap
+from .creation import randomness as random_in_vmap
 from .ends import to_core
 from .missing import missing
 from .tensor import Tensor
@@ -182,16 +184,18 @@ def grad_and_value(func: Callable[..., Any], argnums: Any = 0, has_aux: bool = F
         When called, if `func` does not return one real number.
     """
 
-    def call(*args: Any, **kwargs: Any) -> Any:
-        numbers, single = _numbers(argnums, len(args), "grad_and_value")
-        run = _Run(func, args, kwargs, numbers, has_aux, "grad")
-        out = _scalar(run)
-        value = run.detached(out)
-        found = run.pull_back([np.ones((), np.dtype(out.dtype.dtype))])
-        gradient = run.structured(found, single)
-        return gradient, ((value, run.aux) if has_aux else value)
+    return partial(_grad_and_value, func, argnums, has_aux)
 
-    return call
+
+# Partial functions instead of closures: they pickle if the user's function does.
+def _grad_and_value(func: Any, argnums: Any, has_aux: bool, /, *args: Any, **kwargs: Any) -> Any:
+    numbers, single = _numbers(argnums, len(args), "grad_and_value")
+    run = _Run(func, args, kwargs, numbers, has_aux, "grad")
+    out = _scalar(run)
+    value = run.detached(out)
+    found = run.pull_back([np.ones((), np.dtype(out.dtype.dtype))])
+    gradient = run.structured(found, single)
+    return gradient, ((value, run.aux) if has_aux else value)
 
 
 def grad(func: Callable[..., Any], argnums: Any = 0, has_aux: bool = False) -> Callable[..., Any]:
@@ -203,13 +207,12 @@ def grad(func: Callable[..., Any], argnums: Any = 0, has_aux: bool = False) -> C
     >>> torch.func.grad(torch.func.grad(lambda x: x**3))(torch.tensor(2.0))
     tensor(12.)
     """
-    both = grad_and_value(func, argnums, has_aux)
+    return partial(_grad, func, argnums, has_aux)
 
-    def call(*args: Any, **kwargs: Any) -> Any:
-        gradient, value = both(*args, **kwargs)
-        return (gradient, value[1]) if has_aux else gradient
 
-    return call
+def _grad(func: Any, argnums: Any, has_aux: bool, /, *args: Any, **kwargs: Any) -> Any:
+    gradient, value = _grad_and_value(func, argnums, has_aux, *args, **kwargs)
+    return (gradient, value[1]) if has_aux else gradient
 
 
 def vjp(func: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
@@ -320,17 +323,14 @@ def linearize(func: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[..
 
 
 def _jacobian(
-    name: str, func: Callable[..., Any], argnums: Any, has_aux: bool, forward: bool, chunk: int | None
-) -> Callable[..., Any]:
-    def call(*args: Any, **kwargs: Any) -> Any:
-        wanted = tuple(range(len(args))) if argnums is None else argnums
-        numbers, single = _numbers(wanted, len(args), name)
-        run = _Run(func, args, kwargs, numbers, has_aux, name)
-        rows = [_blocks(run, i, out, forward, chunk) for i, out in enumerate(run.outputs)]
-        result = tree.unflatten(run.output_tree, [run.structured(row, single) for row in rows])
-        return (result, run.aux) if has_aux else result
-
-    return call
+    name: str, func: Any, argnums: Any, has_aux: bool, forward: bool, chunk: int | None, /, *args: Any, **kwargs: Any
+) -> Any:
+    wanted = tuple(range(len(args))) if argnums is None else argnums
+    numbers, single = _numbers(wanted, len(args), name)
+    run = _Run(func, args, kwargs, numbers, has_aux, name)
+    rows = [_blocks(run, i, out, forward, chunk) for i, out in enumerate(run.outputs)]
+    result = tree.unflatten(run.output_tree, [run.structured(row, single) for row in rows])
+    return (result, run.aux) if has_aux else result
 
 
 def _blocks(run: _Run, i: int, out: Any, forward: bool, chunk: int | None) -> list[Any]:
@@ -383,14 +383,24 @@ def jacrev(
     """
     if chunk_size is not None and chunk_size <= 0:
         raise ArgumentError(f"jacrev: chunk_size should be greater than 0, not {chunk_size}")
-    return _jacobian("jacrev", func, argnums, has_aux, False, chunk_size)
+    return partial(_jacobian, "jacrev", func, argnums, has_aux, False, chunk_size)
 
 
 def jacfwd(
     func: Callable[..., Any], argnums: Any = 0, has_aux: bool = False, *, randomness: str = "error"
 ) -> Callable[..., Any]:
-    """Return the function that computes the Jacobian in forward mode; `argnums=None` means all arguments."""
-    return _jacobian("jacfwd", func, argnums, has_aux, True, None)
+    """Return the function that computes the Jacobian in forward mode; `argnums=None` means all arguments.
+
+    `func` runs once, so random numbers are the same in all columns; `randomness` is accepted and changes nothing.
+
+    Raises
+    ------
+    GraphArgumentError
+        If `randomness` is not "error", "same" or "different".
+    """
+    if randomness not in ("error", "same", "different"):
+        raise GraphArgumentError(f"jacfwd: randomness is 'error', 'same' or 'different', not {randomness!r}")
+    return partial(_jacobian, "jacfwd", func, argnums, has_aux, True, None)
 
 
 def hessian(func: Callable[..., Any], argnums: Any = 0) -> Callable[..., Any]:
@@ -411,35 +421,40 @@ def vmap(
 ) -> Callable[..., Any]:
     """Return the function that maps `func` over an axis of its arguments, all samples at once.
 
-    See `wengert.vmap`. Random numbers drawn in `func` are the same for all samples, so `randomness` must not be
-    "different".
+    See `wengert.vmap`. `func` may draw random numbers if `randomness` is "same", and then they are the same for all
+    samples; "different" is not available.
 
     Raises
     ------
+    GraphArgumentError
+        If `randomness` is "different" or unknown; when called, if it is "error" and `func` draws random numbers.
     ArgumentError
-        If `randomness` is "different" or unknown, or axes do not fit.
+        If axes do not fit.
     AbstractValue
         When called, if `func` needs a value.
     """
     from ...derivatives.vmap import Vmap
 
     if randomness not in ("error", "same"):
-        raise ArgumentError(
+        raise GraphArgumentError(
             f"vmap: randomness is 'error' or 'same' here, not {randomness!r}",
             hint="draw the random numbers outside, and map over them",
         )
-    mapped = Vmap(func, in_dims, out_dims, chunk_size)
+    return partial(_vmap, Vmap(func, in_dims, out_dims, chunk_size), randomness)
 
-    def call(*args: Any, **kwargs: Any) -> Any:
+
+def _vmap(mapped: Any, randomness: str, /, *args: Any, **kwargs: Any) -> Any:
+    token = random_in_vmap.set(randomness)
+    try:
         result = mapped(*args, **kwargs)
-        return tree.map_leaves(
-            lambda x: (
-                wrap(Tensor.family, x._data, x._line) if isinstance(x, Traced) else wrap(Tensor.family, np.asarray(x))
-            ),
-            result,
-        )
-
-    return call
+    finally:
+        random_in_vmap.reset(token)
+    return tree.map_leaves(
+        lambda x: (
+            wrap(Tensor.family, x._data, x._line) if isinstance(x, Traced) else wrap(Tensor.family, np.asarray(x))
+        ),
+        result,
+    )
 
 
 # ---------------------------------------------------------------- modules

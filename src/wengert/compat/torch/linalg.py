@@ -8,6 +8,9 @@ from typing import Any
 import numpy as np
 
 from ...errors import ArgumentError, GraphError
+from ...primitives import linalg_solve
+from ...recording import apply
+from ..hermitian import hermitian
 from . import dtypes, products, reductions
 from .missing import missing
 from .naming import node
@@ -39,15 +42,6 @@ def _float(x: Any) -> Any:
 def cross(input: Any, other: Any, *, dim: int = -1) -> Any:
     """Return the cross product of vectors of three numbers."""
     return products.cross(input, other, dim)
-
-
-def _symmetric(A: Any) -> Any:
-    """Return a Hermitian matrix so that its gradient is Hermitian, as in PyTorch; NumPy's rule reads one triangle."""
-    x = _float(A)
-    data = x._data
-    if data is not None and not np.array_equal(data, np.conjugate(np.swapaxes(data, -1, -2)), equal_nan=True):
-        return x
-    return 0.5 * (x + np.conjugate(np.matrix_transpose(x)))
 
 
 @node("LinalgDet")
@@ -100,17 +94,13 @@ def solve_triangular(A: Any, B: Any, *, upper: bool, left: bool = True, unitrian
             np.matrix_transpose(A), np.matrix_transpose(B), upper=not upper, unitriangular=unitriangular
         )
         return np.matrix_transpose(flipped)
-    A = np.triu(A) if upper else np.tril(A)
-    if unitriangular:
-        one = np.eye(A.shape[-1], dtype=bool)
-        A = np.where(one, np.ones((), np.dtype(A.dtype.dtype)), A)
-    return np.linalg.solve(A, B)
+    return apply(linalg_solve.triangular_solve, (A, B), {"lower": not upper, "unit": unitriangular})
 
 
 @node("LinalgCholeskyEx")
 def cholesky(A: Any, *, upper: bool = False) -> Any:
     """Return the Cholesky factor."""
-    return np.linalg.cholesky(_symmetric(A), upper=upper)
+    return np.linalg.cholesky(hermitian(_float(A)), upper=upper)
 
 
 def qr(A: Any, mode: str = "reduced") -> Any:
@@ -122,12 +112,12 @@ def qr(A: Any, mode: str = "reduced") -> Any:
 
 def eigh(A: Any, UPLO: str = "L") -> Any:
     """Return eigenvalues and eigenvectors of a Hermitian matrix."""
-    return _Eigh(*np.linalg.eigh(_symmetric(A), UPLO))  # type: ignore[call-overload]
+    return _Eigh(*np.linalg.eigh(hermitian(_float(A)), UPLO))  # type: ignore[call-overload]
 
 
 def eigvalsh(A: Any, UPLO: str = "L") -> Any:
     """Return the eigenvalues of a Hermitian matrix."""
-    return np.linalg.eigvalsh(_symmetric(A), UPLO)  # type: ignore[call-overload]
+    return np.linalg.eigvalsh(hermitian(_float(A)), UPLO)  # type: ignore[call-overload]
 
 
 def _complex(x: Any) -> Any:

@@ -9,7 +9,7 @@ import numpy as np
 from ...errors import GraphError, MissingName, user_line
 from ...recording import Traced
 from . import creation, dtypes, elementwise, linalg, ordering, products, reductions, shaping
-from .missing import _hint
+from .missing import hint_for
 from .operators import as_tensor
 from .storage import in_place, root_of
 from .tensor import Tensor
@@ -20,12 +20,11 @@ _NOT_METHODS = {
     *("einsum", "tensordot", "cdist", "stack", "cat", "concat", "concatenate", "hstack", "vstack", "dstack"),
     *("row_stack", "column_stack", "searchsorted", "polygamma"),
 }
-_HELPERS = {"node", "as_tensor", "align", "checked", "name_result", "notes_of", "logical", "misfit", "fits", "link"}
+_HELPERS = {"binary", "logical", "unary"}
 
 
 def functions_of(module: Any) -> dict[str, Any]:
-    """Return the public functions of one of this package's modules."""
-    home = (__package__ or "") + "."
+    """Return PyTorch's functions that one of this package's modules defines."""
     return {
         name: value
         for name, value in vars(module).items()
@@ -34,7 +33,7 @@ def functions_of(module: Any) -> dict[str, Any]:
         and name not in _HELPERS
         and callable(value)
         and not isinstance(value, type)
-        and getattr(value, "__module__", "").startswith(home)
+        and getattr(value, "__module__", "") == module.__name__
     }
 
 
@@ -112,6 +111,9 @@ def _set_(self: Any, source: Any) -> Any:
 
 def _to(self: Any, *args: Any, **kwargs: Any) -> Any:
     """Return the tensor in another dtype, or like another tensor."""
+    dtypes.check_settings("to", kwargs, ("dtype", "device", "copy", "non_blocking", "memory_format", "other"))
+    if "other" in kwargs:
+        args = (*args, kwargs["other"])
     dtype = kwargs.get("dtype")
     device = kwargs.get("device")
     for arg in args:
@@ -214,7 +216,7 @@ def _type_as(self: Any, other: Any) -> Any:
 def _getattr(self: Any, name: str) -> Any:
     if name.startswith("__"):
         raise AttributeError(name)
-    raise MissingName(f"torch.Tensor has no method {name!r} here", hint=_hint(name))
+    raise MissingName(f"torch.Tensor has no method {name!r} here", hint=hint_for(name))
 
 
 _METHODS = {

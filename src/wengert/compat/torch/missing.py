@@ -17,13 +17,13 @@ HINTS = {
     "set_num_threads": "wengert.set_num_threads",
     "bfloat16": "torch.float32, or torch.float16; NumPy has no bfloat16",
     "sparse_coo_tensor": "scipy.sparse arrays; wengert.jacobian(f, sparse=True) returns them",
-    "distributed": "wengert.parallel",
+    "distributed": "one process here; functions and their derivatives pickle, so joblib and multiprocessing take them",
     "saved_tensors_hooks": "torch.utils.checkpoint.checkpoint to save memory",
     "save_on_cpu": "torch.utils.checkpoint.checkpoint to save memory",
     "fft": "numpy.fft functions, which take tensors",
     "distributions": "wengert.scipy.stats",
     "functionalize": "nothing: functions of tensors are functional here",
-    "make_fx": "wengert.trace(f, ...) gives the Program of a function",
+    "make_fx": "wengert.explain(f, ...) shows the operations of a function",
     "LBFGS": "wengert.scipy.optimize.minimize",
 }
 
@@ -34,12 +34,13 @@ def missing(module: str) -> Callable[[str], Any]:
     def __getattr__(name: str) -> Any:
         if name.startswith("__"):
             raise AttributeError(name)
-        raise MissingName(f"{module} has no {name!r} here", hint=_hint(name))
+        raise MissingName(f"{module} has no {name!r} here", hint=hint_for(name))
 
     return __getattr__
 
 
-def _hint(name: str) -> str:
+def hint_for(name: str) -> str:
+    """Return what to use instead of a name of PyTorch's."""
     import numpy
 
     if name in HINTS:

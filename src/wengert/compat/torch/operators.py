@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ...errors import GraphError, GraphShapeError, user_line
+from ...errors import GraphArgumentError, GraphError, GraphShapeError, user_line
 from ...primitives import elementwise as e
 from ...primitives.base import shape_of
 from ...recording import Traced, apply2, wrap
@@ -44,10 +44,11 @@ def align(x: Any, y: Any, floating: bool = False) -> tuple[Any, Any]:
     wanted = dtypes.result_dtype(x, y)
     if floating and wanted.kind not in "fc":
         wanted = dtypes.get_default_dtype().dtype
-    return _operand(x, wanted), _operand(y, wanted)
+    return operand(x, wanted), operand(y, wanted)
 
 
-def _operand(x: Any, wanted: np.dtype) -> Any:
+def operand(x: Any, wanted: np.dtype) -> Any:
+    """Return one operand in the dtype of the operation; Python's numbers adapt by themselves among floats."""
     if isinstance(x, bool | int | float | complex):
         return x if wanted.kind in "fc" else wanted.type(x)
     return dtypes.cast(x, wanted)
@@ -91,6 +92,8 @@ def misfit(name: str, error: ValueError, *args: Any) -> Exception:
     """Return the error for arguments whose shapes do not fit, as PyTorch's RuntimeError and NumPy's ValueError."""
     if isinstance(error, GraphError):
         return error
+    if "negative integer powers" in str(error):  # the one ValueError of a ufunc that is not about shapes
+        return GraphArgumentError(f"{name}: {error}", where=user_line(), hint="x.float() ** y")
     shapes = ", ".join(str(tuple(shape_of(x))) for x in args if isinstance(x, Traced | np.ndarray))
     return GraphShapeError(
         f"{name}: tensors of shapes {shapes} do not fit", where=user_line(), why=str(error).splitlines()[0]
@@ -147,25 +150,3 @@ def _equality(ufunc: Any, otherwise: bool) -> Any:
 
 Tensor.__eq__ = _equality(np.equal, False)  # type: ignore[method-assign]
 Tensor.__ne__ = _equality(np.not_equal, True)  # type: ignore[method-assign]
-
-
-def _matmul(self: Tensor, other: Any) -> Any:
-    if not isinstance(other, Traced | np.ndarray):
-        return NotImplemented
-    return _product(self, other)
-
-
-def _rmatmul(self: Tensor, other: Any) -> Any:
-    if not isinstance(other, Traced | np.ndarray):
-        return NotImplemented
-    return _product(other, self)
-
-
-def _product(x: Any, y: Any) -> Any:
-    from .products import matmul
-
-    return matmul(x, y)
-
-
-Tensor.__matmul__ = _matmul
-Tensor.__rmatmul__ = _rmatmul

@@ -113,8 +113,6 @@ class SGD(Optimizer):
 class Adam(Optimizer):
     """Adam (Kingma and Ba, 2015, algorithm 1)."""
 
-    _decoupled = False
-
     def __init__(
         self,
         params: Any,
@@ -143,34 +141,14 @@ class Adam(Optimizer):
     ) -> np.ndarray:
         first, second = group["betas"]
         g = -gradient if group["maximize"] else gradient
-        if group["weight_decay"] and not self._decoupled:
+        if group["weight_decay"]:
             g = g + group["weight_decay"] * value
         t = state["step"] = state.get("step", 0) + 1
         m = state["exp_avg"] = first * state.get("exp_avg", 0) + (1 - first) * g
         v = state["exp_avg_sq"] = second * state.get("exp_avg_sq", 0) + (1 - second) * g * g
         if group["amsgrad"]:
             v = state["max_exp_avg_sq"] = np.maximum(v, state.get("max_exp_avg_sq", 0))
-        change = -group["lr"] * (m / (1 - first**t)) / (np.sqrt(v / (1 - second**t)) + group["eps"])
-        return change - group["lr"] * group["weight_decay"] * value if self._decoupled else change
-
-
-class AdamW(Adam):
-    """Adam with decoupled weight decay (Loshchilov and Hutter, 2019, algorithm 2)."""
-
-    _decoupled = True
-
-    def __init__(
-        self,
-        params: Any,
-        lr: float = 1e-3,
-        betas: tuple[float, float] = (0.9, 0.999),
-        eps: float = 1e-8,
-        weight_decay: float = 1e-2,
-        amsgrad: bool = False,
-        *,
-        maximize: bool = False,
-    ) -> None:
-        super().__init__(params, lr, betas, eps, weight_decay, amsgrad, maximize=maximize)
+        return -group["lr"] * (m / (1 - first**t)) / (np.sqrt(v / (1 - second**t)) + group["eps"])
 
 
 class RMSprop(Optimizer):
@@ -211,20 +189,3 @@ class RMSprop(Optimizer):
         if group["momentum"]:
             step = state["momentum_buffer"] = group["momentum"] * state.get("momentum_buffer", 0) + step
         return -group["lr"] * step
-
-
-class Adagrad(Optimizer):
-    """Adagrad (Duchi, Hazan and Singer, 2011)."""
-
-    def __init__(
-        self, params: Any, lr: float = 1e-2, lr_decay: float = 0.0, weight_decay: float = 0.0, eps: float = 1e-10
-    ) -> None:
-        super().__init__(params, {"lr": lr, "lr_decay": lr_decay, "weight_decay": weight_decay, "eps": eps})
-
-    def _change(
-        self, value: np.ndarray, gradient: np.ndarray, group: dict[str, Any], state: dict[str, Any]
-    ) -> np.ndarray:
-        g = gradient + group["weight_decay"] * value if group["weight_decay"] else gradient
-        t = state["step"] = state.get("step", 0) + 1
-        total = state["sum"] = state.get("sum", 0) + g * g
-        return -group["lr"] / (1 + (t - 1) * group["lr_decay"]) * g / (np.sqrt(total) + group["eps"])

@@ -30,15 +30,15 @@ def _numbers(x: Any) -> np.ndarray:
 def sort(input: Any, dim: int = -1, descending: bool = False, stable: bool = True) -> Any:
     """Return (values, indices) in order along an axis; equal elements keep theirs."""
     x = as_tensor(input)
-    if x.ndim == 0:
-        return ValuesIndices("sort", x, np.zeros_like(x, dtype=np.int64))
     indices = argsort(x, dim, descending)
-    return ValuesIndices("sort", np.take_along_axis(x, indices, dim), indices)
+    return ValuesIndices("sort", np.take_along_axis(x, indices, dim) if x.ndim else x, indices)
 
 
 def argsort(input: Any, dim: int = -1, descending: bool = False, stable: bool = True) -> Any:
     """Return the indices that sort along an axis."""
     x = as_tensor(input)
+    if x.ndim == 0:
+        return np.zeros_like(x, dtype=np.int64)
     if not descending:
         return np.argsort(x, axis=dim, kind="stable")
     # Descending and stable: sort the reversed elements and count from the end.
@@ -88,9 +88,9 @@ def bucketize(input: Any, boundaries: Any, *, right: bool = False) -> Any:
 def unique(
     input: Any, sorted: bool = True, return_inverse: bool = False, return_counts: bool = False, dim: int | None = None
 ) -> Any:
-    """Return the distinct values, without a derivative."""
+    """Return the distinct values, in order; each has the derivative of its first occurrence."""
     found: Any = np.unique(  # type: ignore[call-overload]
-        _numbers(input), return_inverse=return_inverse, return_counts=return_counts, axis=dim
+        as_tensor(input), return_inverse=return_inverse, return_counts=return_counts, axis=dim
     )
     return tuple(map(as_tensor, found)) if isinstance(found, tuple) else as_tensor(found)
 
@@ -113,8 +113,8 @@ def histc(input: Any, bins: int = 100, min: float = 0, max: float = 0) -> Any:
 
 def nonzero(input: Any, *, as_tuple: bool = False) -> Any:
     """Return the indices of what is not 0, one row each."""
-    found = np.nonzero(_numbers(input))
-    return tuple(map(as_tensor, found)) if as_tuple else as_tensor(np.stack(found, -1).reshape(-1, len(found)))
+    data = _numbers(input)
+    return tuple(map(as_tensor, np.nonzero(np.atleast_1d(data)))) if as_tuple else as_tensor(np.argwhere(data))
 
 
 def argwhere(input: Any) -> Any:

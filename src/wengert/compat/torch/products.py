@@ -8,10 +8,12 @@ import numpy as np
 
 from ...errors import GraphShapeError, user_line
 from ...primitives.contraction import matmul as _matmul
+from ...recording import Traced
 from . import dtypes
 from . import elementwise as f
 from .naming import fits, name_result, node
 from .operators import align, as_tensor, misfit
+from .tensor import Tensor
 
 _NODES = {(1, 1): "Dot", (2, 1): "Mv", (2, 2): "Mm", (3, 3): "Bmm"}
 
@@ -170,3 +172,16 @@ def cdist(x1: Any, x2: Any, p: float = 2.0) -> Any:
 
     x, y = _operands(x1, x2)
     return norm(np.expand_dims(x, -2) - np.expand_dims(y, -3), p, -1)
+
+
+def _product_operator(reflected: bool) -> Any:
+    def operator(self: Any, other: Any) -> Any:
+        if not isinstance(other, Traced | np.ndarray):
+            return NotImplemented
+        return matmul(other, self) if reflected else matmul(self, other)
+
+    return operator
+
+
+Tensor.__matmul__ = _product_operator(False)
+Tensor.__rmatmul__ = _product_operator(True)

@@ -9,6 +9,7 @@ import numpy as np
 
 from ...errors import ArgumentError, GraphDtypeError
 from ...primitives import reduction as p
+from ...primitives import special_reduce
 from ...primitives.base import normalize_axes, normalize_axis
 from ...recording import apply
 from . import dtypes
@@ -36,17 +37,33 @@ def _reduced(primitive: Any, x: Any, dim: Any, keepdim: Any) -> Any:
     return p.expand(result, x, axes) if keepdim else result
 
 
-def _options(dim: Any, keepdim: Any, named: dict[str, Any]) -> tuple[Any, bool]:
+def _options(name: str, dim: Any, keepdim: Any, named: dict[str, Any]) -> tuple[Any, bool]:
     """Accept NumPy's names of the arguments, as PyTorch does."""
+    if named:
+        dtypes.check_settings(name, named, ("axis", "keepdims"))
     return named.get("axis", dim), named.get("keepdims", keepdim)
+
+
+def _summand(input: Any, dtype: Any) -> Any:
+    """Return what sums and products add up: in the dtype that was asked for, integers as int64."""
+    x = as_tensor(input)
+    if dtype is not None:
+        return dtypes.cast(x, dtypes.to_numpy_dtype(dtype))
+    return dtypes.cast(x, np.dtype(np.int64)) if x.dtype.kind == "u" else x
+
+
+def _inexact(name: str, x: Any) -> Any:
+    if x.dtype.kind not in "fc":
+        raise GraphDtypeError(
+            f"{name}: the dtype must be floating point or complex, not {x.dtype!r}", hint=f"x.float().{name}()"
+        )
+    return x
 
 
 def sum(input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = None, **named: Any) -> Any:
     """Return the sum over the axes in `dim` (all if None)."""
-    dim, keepdim = _options(dim, keepdim, named)
-    x = as_tensor(input)
-    if dtype is not None:
-        x = dtypes.cast(x, dtypes.to_numpy_dtype(dtype))
+    dim, keepdim = _options("sum", dim, keepdim, named)
+    x = _summand(input, dtype)
     result = _reduced(p.sum_, x, dim, keepdim)
     if keepdim or dim is not None:
         name_result(result, "SumBackward1", (x,))
@@ -59,14 +76,8 @@ def mean(input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = Non
 
     Raises GraphDtypeError for integers, as PyTorch does.
     """
-    dim, keepdim = _options(dim, keepdim, named)
-    x = as_tensor(input)
-    if dtype is not None:
-        x = dtypes.cast(x, dtypes.to_numpy_dtype(dtype))
-    if x.dtype.kind not in "fc":
-        raise GraphDtypeError(
-            f"mean: the dtype must be floating point or complex, not {x.dtype!r}", hint="x.float().mean()"
-        )
+    dim, keepdim = _options("mean", dim, keepdim, named)
+    x = _inexact("mean", _summand(input, dtype) if dtype is not None else as_tensor(input))
     axes = _axes(dim, x.ndim)
     count = 1
     for axis in axes:
@@ -77,22 +88,19 @@ def mean(input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = Non
 
 def prod(input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Any:
     """Return the product over an axis, or of all elements."""
-    x = as_tensor(input)
-    if dtype is not None:
-        x = dtypes.cast(x, dtypes.to_numpy_dtype(dtype))
-    return _reduced(p.prod_, x, dim, keepdim)
+    return _reduced(p.prod_, _summand(input, dtype), dim, keepdim)
 
 
 @node("Nansum")
 def nansum(input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Any:
     """Return the sum of what is not NaN."""
     x = as_tensor(input)
-    return sum(f.where(f.isnan(x), 0.0, x), dim, keepdim, dtype=dtype)
+    return sum(f.where(f.isnan(x), 0, x), dim, keepdim, dtype=dtype)
 
 
 def nanmean(input: Any, dim: Any = None, keepdim: bool = False) -> Any:
     """Return the mean of what is not NaN."""
-    x = as_tensor(input)
+    x = _inexact("nanmean", as_tensor(input))
     return nansum(x, dim, keepdim) / sum(~f.isnan(x), dim, keepdim)
 
 
@@ -108,9 +116,9 @@ def _dispersion(name: str, function: Any) -> Any:
     ) -> Any:
         if isinstance(dim, bool):  # std(x, unbiased)
             dim, unbiased = None, dim
-        dim, keepdim = _options(dim, keepdim, named)
+        dim, keepdim = _options(name, dim, keepdim, named)
         degrees = (1 if unbiased is None else int(unbiased)) if correction is None else correction
-        x = as_tensor(input)
+        x = _inexact(name, as_tensor(input))
         return function(x, axis=_axes(dim, x.ndim), keepdims=bool(keepdim), ddof=degrees)
 
     call.__name__ = call.__qualname__ = name
@@ -154,7 +162,7 @@ def _extremum(name: str, reduce: Any, argument: Any, pairwise: Any) -> Any:
         other = named.pop("other", None)
         if other is not None or not (dim is None or isinstance(dim, int)):
             return pairwise(x, dim if other is None else other)
-        dim, keepdim = _options(dim, keepdim, named)
+        dim, keepdim = _options(name, dim, keepdim, named)
         if dim is None:
             result = reduce(x)
             name_result(result, f"{name.capitalize()}Backward1", (x,))
@@ -198,21 +206,24 @@ def aminmax(input: Any, *, dim: Any = None, keepdim: bool = False) -> Any:
 
 def argmax(input: Any, dim: int | None = None, keepdim: bool = False) -> Any:
     """Return where the maximum is; the first of several."""
-    return np.argmax(as_tensor(input), axis=dim, keepdims=keepdim)
+    x = as_tensor(input)
+    return np.argmax(x, axis=dim if x.ndim else None, keepdims=keepdim)
 
 
 def argmin(input: Any, dim: int | None = None, keepdim: bool = False) -> Any:
     """Return where the minimum is; the first of several."""
-    return np.argmin(as_tensor(input), axis=dim, keepdims=keepdim)
+    x = as_tensor(input)
+    return np.argmin(x, axis=dim if x.ndim else None, keepdims=keepdim)
 
 
 @node("Median")
 def median(input: Any, dim: int | None = None, keepdim: bool = False) -> Any:
-    """Return the median, the lower one of two middle elements; along an axis (values, indices)."""
+    """Return the median, the lower one of two middle elements, NaN if any is; along an axis (values, indices)."""
     x = as_tensor(input)
     if dim is None:
-        flat = np.reshape(x, (-1,))
-        return _kth(flat, (flat.shape[0] - 1) // 2, 0, False).values
+        if not x.size:
+            return x.sum() * math.nan
+        return median(np.reshape(x, (-1,)), 0).values
     axis = _axis(dim, x.ndim)
     return _kth(x, (x.shape[axis] - 1) // 2 if x.ndim else 0, axis, keepdim, "median")
 
@@ -228,6 +239,9 @@ def _kth(x: Any, k: int, axis: int, keepdim: bool, name: str = "kthvalue") -> An
         return ValuesIndices(name, x, np.zeros_like(x, dtype=np.int64))
     order = np.argsort(x, axis=axis, kind="stable")
     indices = np.take(order, k, axis=axis)
+    if name == "median":  # sorting puts NaN last, where it would not be found
+        missing = np.isnan(x)
+        indices = np.where(np.any(missing, axis=axis), np.argmax(missing, axis=axis), indices)
     values = _pick(x, indices, axis, keepdim)
     return ValuesIndices(name, values, np.expand_dims(indices, axis) if keepdim else indices)
 
@@ -237,7 +251,6 @@ def quantile(
 ) -> Any:
     """Return quantiles; a `q` with several entries puts them first."""
     x = as_tensor(input)
-    q = q._data if hasattr(q, "_data") else q
     found = np.quantile(x, q, axis=dim, keepdims=keepdim, method=interpolation)  # type: ignore[call-overload]
     return dtypes.cast(found, np.dtype(x.dtype.dtype))
 
@@ -268,27 +281,15 @@ def logsumexp(input: Any, dim: Any, keepdim: bool = False) -> Any:
     """Return log(sum(exp(x))) over axes without overflow."""
     x = dtypes.floating(as_tensor(input))
     axes = _axes(dim, x.ndim)
-    shift = _shift(x, axes)
-    total = f.log(np.sum(f.exp(x - shift), axis=axes, keepdims=True)) + shift
-    return total if keepdim else np.squeeze(total, axes)
-
-
-def _shift(x: Any, axes: tuple[int, ...]) -> Any:
-    """Return the finite maximum over axes as a constant: what is subtracted so that nothing overflows."""
-    top = np.max(x, axis=axes, keepdims=True)
-    top = top.detach() if hasattr(top, "detach") else top
-    return f.where(f.isfinite(top), top, 0.0)
+    total = apply(special_reduce.logsumexp, (x,), {"axis": axes})
+    return p.expand(total, x, axes) if keepdim else total
 
 
 @node("Softmax")
 def softmax(input: Any, dim: int | None = None, dtype: Any = None) -> Any:
     """Return exp(x) / sum(exp(x)) along an axis."""
     x = _floating(input, dtype)
-    axis = _axis(_softmax_dim(dim, x.ndim), x.ndim)
-    if x.ndim == 0:
-        return f.exp(x - x)
-    powers = f.exp(x - _shift(x, (axis,)))
-    return powers / np.sum(powers, axis=axis, keepdims=True)
+    return apply(special_reduce.softmax, (x,), {"axis": _axes(_softmax_dim(dim, x.ndim), x.ndim)})
 
 
 def _softmax_dim(dim: int | None, ndim: int) -> int:
@@ -305,11 +306,7 @@ def _floating(input: Any, dtype: Any) -> Any:
 def log_softmax(input: Any, dim: int | None = None, dtype: Any = None) -> Any:
     """Return log(softmax(x)) along an axis, without cancellation."""
     x = _floating(input, dtype)
-    axis = _axis(_softmax_dim(dim, x.ndim), x.ndim)
-    if x.ndim == 0:
-        return x - x
-    shifted = x - _shift(x, (axis,))
-    return shifted - f.log(np.sum(f.exp(shifted), axis=axis, keepdims=True))
+    return x - logsumexp(x, _softmax_dim(dim, x.ndim), keepdim=True)
 
 
 # ---------------------------------------------------------------- scans
@@ -317,22 +314,23 @@ def log_softmax(input: Any, dim: int | None = None, dtype: Any = None) -> Any:
 
 def cumsum(input: Any, dim: int, *, dtype: Any = None) -> Any:
     """Return running sums along an axis."""
-    x = as_tensor(input)
-    return x if x.ndim == 0 else np.cumsum(x, axis=dim, dtype=None if dtype is None else dtypes.to_numpy_dtype(dtype))
+    x = _summand(input, dtype)
+    return np.cumsum(x, axis=dim) if x.ndim else x
 
 
 def cumprod(input: Any, dim: int, *, dtype: Any = None) -> Any:
     """Return running products along an axis."""
-    x = as_tensor(input)
-    return x if x.ndim == 0 else np.cumprod(x, axis=dim, dtype=None if dtype is None else dtypes.to_numpy_dtype(dtype))
+    x = _summand(input, dtype)
+    return np.cumprod(x, axis=dim) if x.ndim else x
 
 
 @node("Logcumsumexp")
 def logcumsumexp(input: Any, dim: int) -> Any:
     """Return log(cumsum(exp(x))) along an axis."""
     x = dtypes.floating(as_tensor(input))
-    shift = _shift(x, (_axis(dim, x.ndim),))
-    return f.log(cumsum(f.exp(x - shift), dim)) + shift
+    if x.dtype.kind == "c":
+        return f.log(cumsum(f.exp(x), dim))
+    return np.logaddexp.accumulate(x, _axis(dim, x.ndim)) if x.ndim else x
 
 
 def _running(name: str, ufunc: Any, later: Any) -> Any:
@@ -343,7 +341,8 @@ def _running(name: str, ufunc: Any, later: Any) -> Any:
         best = ufunc.accumulate(data, axis=axis) if x.ndim else data
         n = data.shape[axis] if x.ndim else 1
         places = np.arange(n).reshape((n,) + (1,) * (data.ndim - axis - 1)) if x.ndim else np.zeros((), int)
-        indices = np.maximum.accumulate(np.where(data == best, places, 0), axis=axis) if x.ndim else places
+        reached = (data == best) | np.isnan(data)  # NaN stays the extremum from where it appears
+        indices = np.maximum.accumulate(np.where(reached, places, 0), axis=axis) if x.ndim else places
         return ValuesIndices(name, _along(x, indices, axis) if x.ndim else x, as_tensor(indices))
 
     call.__name__ = call.__qualname__ = name

@@ -16,7 +16,7 @@ from ...errors import GraphError, user_line
 from ...primitives.base import Primitive, reads_nothing, result_dtype, shape_of
 from ...primitives.structural import stop_gradient
 from ...recording import Traced, apply, current, next_sequence, wrap
-from ...views import _BACKWARD, Alias, assign, become
+from ...views import BACKWARD, Alias, assign, become
 from .graph import edits, is_leaf_line
 from .state import in_inference_mode, is_grad_enabled, mutation_allowed
 
@@ -52,7 +52,7 @@ detach: Primitive = _Detach(
     reads=reads_nothing,
     family="structural",
 )
-_BACKWARD[detach] = lambda alias, value: become(
+BACKWARD[detach] = lambda alias, value: become(
     alias.base, value._data if isinstance(value, Traced) else value, alias.base._line
 )
 

@@ -39,9 +39,9 @@ def call_abstract(cls: Any, args: tuple[Any, ...]) -> Any:
     GraphError
         If it has no `vmap` of its own and does not ask for a generated one, has both, or has no `setup_context`.
     """
-    from .function import Context, _overrides
+    from .function import Context, overrides
 
-    own = _overrides(cls, "vmap")
+    own = overrides(cls, "vmap")
     if own and cls.generate_vmap_rule:
         raise GraphError(
             f"{cls.__name__} has generate_vmap_rule=True and a vmap method of its own", hint="remove one of the two"
@@ -52,7 +52,7 @@ def call_abstract(cls: Any, args: tuple[Any, ...]) -> Any:
             where=user_line(),
             hint="generate_vmap_rule = True in the class, or a static method vmap(info, in_dims, *args)",
         )
-    if not _overrides(cls, "setup_context"):
+    if not overrides(cls, "setup_context"):
         raise GraphError(
             f"{cls.__name__} is called under vmap, but its forward takes ctx",
             where=user_line(),
@@ -94,8 +94,8 @@ def call_abstract(cls: Any, args: tuple[Any, ...]) -> Any:
 
     rule = CustomRule(
         forward,
-        vjp=vjp if _overrides(cls, "backward") else None,
-        jvp=jvp if _overrides(cls, "jvp") else None,
+        vjp=vjp if overrides(cls, "backward") else None,
+        jvp=jvp if overrides(cls, "jvp") else None,
         batch=batch if own else None,
     )
     rule.__name__ = cls.__name__

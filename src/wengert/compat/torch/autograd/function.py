@@ -177,7 +177,8 @@ class Function(metaclass=_FunctionMeta):
         return _call(cls, args)
 
 
-def _overrides(cls: type, name: str) -> bool:
+def overrides(cls: type, name: str) -> bool:
+    """Return whether a Function has a method of its own where the base has one that raises."""
     return getattr(cls, name) is not getattr(Function, name)
 
 
@@ -190,7 +191,7 @@ def _forward(cls: Any, args: Sequence[Any], needs: tuple[bool, ...]) -> tuple[Co
     ctx = Context()
     ctx.needs_input_grad = needs
     with Recording(False):
-        if _overrides(cls, "setup_context"):
+        if overrides(cls, "setup_context"):
             output = cls.forward(*args)
             cls.setup_context(ctx, args, output)
         else:
@@ -278,7 +279,7 @@ class Rule:
             abstract=self._abstract,
             vjp=self.vjp,
             jvp=self.jvp,
-            batch=self.batch if _overrides(self.cls, "vmap") else None,
+            batch=self.batch if overrides(self.cls, "vmap") else None,
             reads=reads,
             family="function",
             register=False,
@@ -374,7 +375,7 @@ class Rule:
         live = (*tangents, out, *values)
         graph = current() is not None and any(isinstance(x, Traced) for x in live)
         ctx, _ = self._context(out, values, graph)
-        if not _overrides(self.cls, "jvp"):
+        if not overrides(self.cls, "jvp"):
             return self._derived_jvp(ctx, tangents, graph)
         given: list[Any] = [None] * self.count
         for i, tangent in zip(self.positions, tangents, strict=True):

@@ -1,4 +1,4 @@
-"""`torch.nn.functional`: activations, losses and the layers that are one product."""
+"""`torch.nn.functional`: activations, losses and the one layer that is a product."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ....errors import ArgumentError, GraphShapeError, user_line
-from .. import creation, dtypes, shaping
+from .. import dtypes, shaping
 from .. import elementwise as f
 from .. import reductions as r
 from ..missing import missing
@@ -19,27 +19,14 @@ from ..products import matmul
 
 __getattr__ = missing("torch.nn.functional")
 
-relu, sigmoid = f.relu, f.sigmoid
+relu, sigmoid, tanh = f.relu, f.sigmoid, f.tanh
 softmax, log_softmax = r.softmax, r.log_softmax
-
-
-def tanh(input: Any) -> Any:
-    """Return the hyperbolic tangent."""
-    return f.tanh(input)
 
 
 @node("Linear")
 def linear(input: Any, weight: Any, bias: Any = None) -> Any:
     """Return `input @ weight.T + bias`."""
     product = matmul(as_tensor(input), shaping.transpose(weight, -1, -2) if weight.ndim > 1 else weight)
-    return product if bias is None else product + bias
-
-
-def bilinear(input1: Any, input2: Any, weight: Any, bias: Any = None) -> Any:
-    """Return `input1 @ weight[k] @ input2` for each k, plus the bias."""
-    from ..products import einsum
-
-    product = einsum("...i,kij,...j->...k", input1, weight, input2)
     return product if bias is None else product + bias
 
 
@@ -298,7 +285,7 @@ def gaussian_nll_loss(input: Any, target: Any, var: Any, eps: float = 1e-6, redu
 
 def cosine_similarity(x1: Any, x2: Any, dim: int = 1, eps: float = 1e-8) -> Any:
     """Return the cosine of the angle between vectors."""
-    x, y = as_tensor(x1), as_tensor(x2)
+    x, y = shaping.broadcast_tensors(as_tensor(x1), as_tensor(x2))
     sizes = f.clamp(r.norm(x, 2, dim), min=eps) * f.clamp(r.norm(y, 2, dim), min=eps)
     return np.sum(x * y, axis=dim) / sizes
 
@@ -311,35 +298,11 @@ def normalize(input: Any, p: float = 2.0, dim: int = 1, eps: float = 1e-12) -> A
     return as_tensor(input) / f.clamp(r.norm(input, p, dim, True), min=eps)
 
 
-def layer_norm(input: Any, normalized_shape: Any, weight: Any = None, bias: Any = None, eps: float = 1e-5) -> Any:
-    """Shift and scale the last axes to mean 0 and variance 1."""
-    x = as_tensor(input)
-    axes = tuple(range(-len(tuple(normalized_shape)), 0))
-    centred = x - np.mean(x, axis=axes, keepdims=True)
-    result = centred / f.sqrt(np.mean(centred * centred, axis=axes, keepdims=True) + eps)
-    result = result if weight is None else result * weight
-    return result if bias is None else result + bias
-
-
-def dropout(input: Any, p: float = 0.5, training: bool = True, inplace: bool = False) -> Any:
-    """Zero each element with probability p and scale the others, while training."""
-    x = as_tensor(input)
-    if not training or p == 0:
-        return x
-    mask = creation.default_generator().random.random(tuple(x.shape)) >= p
-    return x * as_tensor(mask.astype(np.dtype(x.dtype.dtype)) / max(1 - p, np.finfo(float).tiny))
-
-
 def one_hot(tensor: Any, num_classes: int = -1) -> Any:
     """Return rows of zeros with a 1 at each class."""
     classes = np.asarray(as_tensor(tensor)._data)
     n = int(classes.max(initial=-1)) + 1 if num_classes < 0 else num_classes
     return as_tensor(np.eye(n, dtype=np.int64)[classes])
-
-
-def embedding(input: Any, weight: Any, **options: Any) -> Any:
-    """Return rows of a table by number."""
-    return weight[as_tensor(input)]
 
 
 _PAD_MODES = {"constant": "constant", "reflect": "reflect", "replicate": "edge", "circular": "wrap"}

@@ -301,24 +301,6 @@ class ModuleList(Sequential):
         return self
 
 
-class ParameterList(Module):
-    """A list of parameters."""
-
-    def __init__(self, values: Any = ()) -> None:
-        super().__init__()
-        for i, value in enumerate(values):
-            self._parameters[str(i)] = value if isinstance(value, Parameter) else Parameter(value)
-
-    def __getitem__(self, key: int) -> Any:
-        return list(self._parameters.values())[key]
-
-    def __len__(self) -> int:
-        return len(self._parameters)
-
-    def __iter__(self) -> Iterator[Any]:
-        return iter(self._parameters.values())
-
-
 class Flatten(Module):
     """Make one axis of several."""
 
@@ -341,37 +323,6 @@ class Identity(Module):
     def forward(self, input: Any) -> Any:
         """Return the input."""
         return input
-
-
-class Dropout(Module):
-    """Zero each element with probability p while training."""
-
-    def __init__(self, p: float = 0.5, inplace: bool = False) -> None:
-        super().__init__()
-        self.p = p
-
-    def forward(self, input: Any) -> Any:
-        """Drop."""
-        return F.dropout(input, self.p, self.training)
-
-    def extra_repr(self) -> str:
-        """Return the probability."""
-        return f"p={self.p}"
-
-
-class LayerNorm(Module):
-    """Shift and scale the last axes to mean 0 and variance 1, then by parameters."""
-
-    def __init__(self, normalized_shape: Any, eps: float = 1e-5) -> None:
-        super().__init__()
-        self.normalized_shape = (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
-        self.eps = eps
-        self.weight = Parameter(creation.ones(self.normalized_shape))
-        self.bias = Parameter(creation.zeros(self.normalized_shape))
-
-    def forward(self, input: Any) -> Any:
-        """Normalise."""
-        return F.layer_norm(input, self.normalized_shape, self.weight, self.bias, self.eps)
 
 
 def _activation(name: str, function: Any, *defaults: tuple[str, Any]) -> type[Module]:
@@ -404,10 +355,8 @@ ReLU = _activation("ReLU", F.relu)
 Sigmoid = _activation("Sigmoid", F.sigmoid)
 Tanh = _activation("Tanh", F.tanh)
 SiLU = _activation("SiLU", F.silu)
-Mish = _activation("Mish", F.mish)
 GELU = _activation("GELU", F.gelu, ("approximate", "none"))
 ELU = _activation("ELU", F.elu, ("alpha", 1.0))
-SELU = _activation("SELU", F.selu)
 LeakyReLU = _activation("LeakyReLU", F.leaky_relu, ("negative_slope", 0.01))
 Softplus = _activation("Softplus", F.softplus, ("beta", 1.0), ("threshold", 20.0))
 LogSigmoid = _activation("LogSigmoid", F.logsigmoid)
@@ -444,4 +393,3 @@ BCELoss = _loss("BCELoss", F.binary_cross_entropy, ("weight", None), ("reduction
 BCEWithLogitsLoss = _loss(
     "BCEWithLogitsLoss", F.binary_cross_entropy_with_logits, ("weight", None), ("reduction", "mean")
 )
-KLDivLoss = _loss("KLDivLoss", F.kl_div, ("reduction", "mean"))
