@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test lint type bench clean
+.PHONY: demo test fuzz lint type docs bench clean
 
 # Fit NIST's 27 certified data sets and draw them.
 demo: $(READY)
@@ -16,11 +16,20 @@ demo: $(READY)
 test: $(READY)
 	$(BIN)/python -m pytest -n 2
 
+# Random Programs, machine code against NumPy: 24,000 of them, for a night. Others: make fuzz FUZZ_SEED=7
+FUZZ_SEED ?= 0
+fuzz: $(READY)
+	FUZZ_SEED=$(FUZZ_SEED) $(BIN)/python -m pytest -n 2 -m slow tests/native/test_fuzz.py
+
 lint: $(READY)
 	$(BIN)/ruff check .
 
 type: $(READY)
 	$(BIN)/mypy
+
+# The pages of the documentation that are made from the code.
+docs: $(READY)
+	for page in tools/*.py tests/rules/kinks_table.py tests/rules/accuracy_table.py; do $(BIN)/python $$page || exit 1; done
 
 bench: $(READY)
 	$(BIN)/python -m benchmarks

@@ -1,5 +1,7 @@
 """`python -m benchmarks [module ...]`: run the benchmarks and write RESULTS.md.
 
+`python -m benchmarks native TEXT ...` measures those works of that module whose names contain a text.
+
 Set WENGERT_PEERS to the Python of an environment with the peers (see README.md in this folder).
 """
 
@@ -29,12 +31,20 @@ def processor() -> str:
 def main(names: list[str]) -> None:
     """Run the named modules, or all that exist, and write one section file for each."""
     here = Path(__file__).parent
-    chosen = names or [name for name in MODULES if (here / f"{name}.py").exists()]
+    chosen = [name for name in names if name in MODULES] or [n for n in MODULES if (here / f"{n}.py").exists()]
+    wanted = [name for name in names if name not in MODULES]
     sections = here / "results"
     sections.mkdir(exist_ok=True)
-    for name in chosen:
-        module = importlib.import_module(f"benchmarks.{name}")
-        (sections / f"{name}.md").write_text(module.main() + "\n")
+    try:
+        for name in chosen:
+            module = importlib.import_module(f"benchmarks.{name}")
+            (sections / f"{name}.md").write_text(module.main(*wanted) + "\n")
+    finally:  # a run that is cut short keeps what it has
+        write(sections)
+
+
+def write(sections: Path) -> None:
+    """Write RESULTS.md from the sections that exist."""
     head = [
         "# Results",
         "",

@@ -10,6 +10,7 @@ from .harness import ROOT, Work, table
 
 _CHAIN = {
     "wengert": """
+import os; os.environ["WENGERT_NATIVE"] = "off"  # what is measured is recording, so nothing may be compiled
 import numpy as np, wengert as wg
 def make(ops):
     r = np.random.default_rng(10); x = r.random(16); c = 1 + 0.5 * r.random(16); h = 2.0 / (ops // 4)
@@ -124,6 +125,48 @@ def make(n):
 """,
 }
 
+_SINES = {
+    "wengert": """
+import os; os.environ["WENGERT_NATIVE"] = "off"
+import numpy as np, wengert as wg
+def make(ops):
+    x = np.array([0.3, 0.5, 0.7])
+    def f(x):
+        for _ in range(ops):
+            x = np.sin(x)
+        return x.sum()
+    g = wg.grad(f)
+    return lambda: g(x)
+""",
+    "numpy": """
+import numpy as np
+def make(ops):
+    x = np.array([0.3, 0.5, 0.7])
+    def f(x):
+        for _ in range(ops):
+            x = np.sin(x)
+        return x.sum()
+    return lambda: f(x)
+""",
+}
+
+_SMALL = {
+    "wengert": """
+import os; os.environ["WENGERT_NATIVE"] = "off"
+import numpy as np, wengert as wg
+def make(n):
+    x = np.linspace(0.1, 1.3, n); J = wg.jacobian(lambda x: np.sin(x) ** 2)
+    return lambda: J(x)
+""",
+    "numpy": """
+import numpy as np
+from scipy.optimize._numdiff import approx_derivative
+def make(n):
+    x = np.linspace(0.1, 1.3, n)
+    return lambda: approx_derivative(lambda x: np.sin(x) ** 2, x, method="2-point")
+""",
+}
+
 WORKS = [
     Work(
         f"recorded operation, 16-vector, forward and gradient (chain of {ops}, per operation)",
@@ -136,6 +179,11 @@ WORKS = [
 ]
 WORKS += [
     Work("tape.jacobian of the 2x2 cube, recording included", _CUBE_TAPE, {}, {"torch": 0.7, "tensorflow": 0.002}),
+    Work("gradient of 200 chained sin of 3 numbers, recorded (numpy: the function alone)", _SINES, {"ops": 200}, {"numpy": 8}),
+    *(
+        Work(f"Jacobian of sin(x)^2, n = {n}, recorded (numpy: SciPy's 2-point differences)", _SMALL, {"n": n}, {"numpy": 1})
+        for n in (4, 30, 100)
+    ),
     Work("dense Jacobian of x*x*x, n = 1000", _CUBE_DENSE, {"n": 1000}, {"best": 1.0}),
     Work("dense Jacobian of x*x*x, n = 4000", _CUBE_DENSE, {"n": 4000}, {"best": 1.0}),
     Work(

@@ -23,13 +23,17 @@ PEERS = os.environ.get("WENGERT_PEERS", "")
 _CHILD = '''
 import json, sys, time, gc
 spec = json.load(sys.stdin)
+began = time.perf_counter()
+import numpy as np, numpy.random
 scope = {}
 exec(spec["source"], scope)
+if spec["warm"]:
+    exec(spec["warm"], {})
 started = time.perf_counter()
 run = scope["make"](**spec["settings"])
 out = run()
 first = time.perf_counter() - started
-import numpy as np
+imports = started - began
 def to_array(value):
     if isinstance(value, (list, tuple)):
         return [to_array(v) for v in value]
@@ -47,6 +51,9 @@ def digest(value):
 check = digest(to_array(out))
 del out
 budget = spec["budget"]
+if not budget:
+    print("RESULT " + json.dumps(dict(imports=imports, first=first)))
+    sys.exit()
 once = time.perf_counter(); run(); once = time.perf_counter() - once
 inner = max(1, int(2e-3 / max(once, 1e-7)))
 samples = []
@@ -62,7 +69,8 @@ while len(samples) < 3 or time.perf_counter() - begin < budget:
 samples.sort()
 import resource
 peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1e6 if sys.platform == "darwin" else 1e3)
-print("RESULT " + json.dumps(dict(median=samples[len(samples) // 2], first=first, check=check, peak=peak)))
+middle, fastest = samples[len(samples) // 2], samples[0]
+print("RESULT " + json.dumps(dict(median=middle, fastest=fastest, first=first, check=check, peak=peak)))
 '''
 
 
@@ -79,8 +87,23 @@ class Work:
     tolerance: float = 1e-9
 
 
-def child(python: str, source: str, settings: dict[str, object], budget: float) -> dict[str, object]:
-    """Time one system in a fresh process."""
+# What each system compiles before its clock starts, so that compilation is compared without the loading of compilers.
+_JAX = (
+    "import jax, jax.numpy as np\n"
+    "jax.block_until_ready(jax.jit(jax.grad(lambda x: np.sum(np.sin(x) * x)))(np.ones(100_000)))"
+)
+WARM = {
+    "wengert": "import scipy.linalg, scipy.sparse, scipy.special, numpy as np, wengert as wg\n"
+    "wg.jit(wg.grad(lambda x: np.sum(np.sin(x) * x)))(np.ones(100_000))",
+    "jax": _JAX,
+    "asdex": _JAX,
+    "torch": "import torch\ntorch.func.grad(lambda x: torch.sum(torch.sin(x) * x))(torch.ones(100_000))",
+    "numba": "import numba\nnumba.njit(lambda x: x + 1.0)(1.0)",
+}
+
+
+def child(python: str, source: str, settings: dict[str, object], budget: float, warm: str = "") -> dict[str, object]:
+    """Time one system in a process of its own; without a budget, its imports and first call alone."""
     environment = dict(os.environ)
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         environment[name] = str(os.cpu_count() or 1)
@@ -88,9 +111,12 @@ def child(python: str, source: str, settings: dict[str, object], budget: float) 
     if python == sys.executable:
         environment["PYTHONPATH"] = str(ROOT / "src")
         environment.setdefault("WENGERT_CACHE", "off")  # first calls compile
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)  # installed packages come with their bytecode
+    for name in ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE"):  # BLAS chooses for this processor, as it does for users
+        environment.pop(name, None)
     done = subprocess.run(
         [python, "-c", _CHILD],
-        input=json.dumps({"source": source, "settings": settings, "budget": budget}),
+        input=json.dumps({"source": source, "settings": settings, "budget": budget, "warm": warm}),
         capture_output=True,
         text=True,
         env=environment,
@@ -103,16 +129,27 @@ def child(python: str, source: str, settings: dict[str, object], budget: float) 
     return {"error": (done.stderr.strip().splitlines() or ["no output"])[-1][:200]}
 
 
-def measure(work: Work, rounds: int = 3) -> dict[str, dict[str, object]]:
-    """Return per system the pooled figures, or the error that stopped it."""
+def measure(work: Work, rounds: int = 3, *, starting: bool = False) -> dict[str, dict[str, object]]:
+    """Return per system the pooled figures, or the error that stopped it.
+
+    With `starting`, each system has compiled something else before its clock starts, so that `compile` (first call less
+    a warm one) is compilation alone; `imports` and `fresh` are the parts of a first call in a process that has not.
+    """
     figures: dict[str, list[dict[str, object]]] = {}
-    for _ in range(rounds):
+    for number in range(rounds):
         for system, source in work.sources.items():
             python = sys.executable if system.split(",")[0] in ("wengert", "numpy") else PEERS
             if not python:
                 figures.setdefault(system, []).append({"error": "WENGERT_PEERS is not set"})
                 continue
-            figures.setdefault(system, []).append(child(python, source, work.settings, work.budget))
+            warm = WARM.get(system.split(",")[0], "") if starting else ""
+            row = child(python, source, work.settings, work.budget, warm)
+            if starting and "error" not in row:
+                if number == 0:
+                    nothing = child(python, source, work.settings, 0.0)
+                    row.update(imports=nothing["imports"], fresh=nothing["first"])
+                row["compile"] = max(float(row["first"]) - float(row["fastest"]), 0.0)  # type: ignore[arg-type]
+            figures.setdefault(system, []).append(row)
     pooled: dict[str, dict[str, object]] = {}
     for system, rows in figures.items():
         good = [row for row in rows if "error" not in row]
@@ -121,7 +158,11 @@ def measure(work: Work, rounds: int = 3) -> dict[str, dict[str, object]]:
             continue
         pooled[system] = {
             "median": statistics.median(row["median"] for row in good),  # type: ignore[type-var]
-            "first": min(row["first"] for row in good),  # type: ignore[type-var]
+            **{
+                name: min(row[name] for row in good if name in row)  # type: ignore[type-var]
+                for name in ("first", "compile", "imports", "fresh")
+                if any(name in row for row in good)
+            },
             "peak": max(row["peak"] for row in good),  # type: ignore[type-var]
             "check": good[0]["check"],
         }

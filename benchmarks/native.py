@@ -6,6 +6,8 @@ that its README describes.
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from . import native_adbench as a
 from . import native_sources as s
 from .harness import Work, measure, show
@@ -65,52 +67,95 @@ WORKS = [
 ]
 
 
-FIRST = 0.3  # of JAX's first call, compilation included
+COMPILE = 0.3  # of JAX's
+NOTE = """`wengert` is `wengert.jit` of the derivative unless it says otherwise. Each system has rows of its own:
+
+* steady: median of a warm call;
+* compile: first call less the fastest warm one, in a process that has imported its libraries and compiled something else before;
+* fresh process: imports of NumPy and the system, plus making the function and its first call; the cache on disk is off;
+* peak: memory of the process;
+* ours / its: `wengert`'s steady time over this system's (and the target), and the same of compile times.
+
+A row is replaced as soon as it is measured again: `python -m benchmarks native TEXT` measures the works whose names
+contain TEXT."""
+HEAD = (
+    "| work | system | steady | compile | fresh process | peak | steady, ours / its | compile, ours / its |\n"
+    "| --- | --- | --- | --- | --- | --- | --- | --- |"
+)
+SECTION = Path(__file__).parent / "results" / "native.md"
 
 
-def row(work: Work) -> str:
-    """Measure one piece of work and return its rows of the table."""
-    pooled = measure(work)
-    own = pooled["wengert"]
-    if "error" in own:
-        return f"| {work.name} | failed: {str(own['error'])[:80]} | | | |"
-    mine = float(own["median"])  # type: ignore[arg-type]
-    cells, peers, first, verdicts = [], {}, {}, []
+def verdict(ratio: float, target: float | None) -> str:
+    """Return a ratio, with whether it meets its target."""
+    if target is None:
+        return f"{ratio:.3g}"
+    return f"{ratio:.3g} ({target:g}, {'met' if ratio <= target else 'MISSED'})"
+
+
+def rows_of(work: Work) -> list[str]:
+    """Measure one piece of work and return its rows of the table, one for each system."""
+    pooled = measure(work, starting=True)
+    good = {system: f for system, f in pooled.items() if "error" not in f and f.get("agrees", True)}
+    peers = [s for s in good if not s.startswith("wengert") and s != "numpy" and "by hand" not in s]
+    own = good.get("wengert")
+    best = min(peers, key=lambda s: _number(good[s], "median"), default=None)
+    rows = []
     for system, figure in pooled.items():
         if "error" in figure:
-            cells.append(f"{system} failed: {str(figure['error'])[:60]}".replace("|", "/"))
+            what = str(figure["error"])[:60].replace("|", "/")
+            rows.append(f"| {work.name} | {system} | failed: {what} | | | | | |")
             continue
-        peak = f", {figure['peak']:.0f} MB" if "peak" in figure else ""
-        first[system] = float(figure["first"])  # type: ignore[arg-type]
-        text = f"{system} {show(float(figure['median']))} ({show(first[system])}{peak})"  # type: ignore[arg-type]
+        imports, first = _number(figure, "imports"), _number(figure, "fresh")
+        cells = [
+            work.name,
+            system,
+            show(_number(figure, "median")),
+            show(_number(figure, "compile")),
+            f"{show(imports)} + {show(first)}",
+            f"{_number(figure, 'peak'):.0f} MB",
+        ]
+        steady = compiled = ""
         if not figure.get("agrees", True):
-            cells.append(text + ", numbers differ!")
-            continue
-        cells.append(text)
-        if not system.startswith("wengert"):
-            peers[system] = float(figure["median"])  # type: ignore[arg-type]
-    others = {name: t for name, t in peers.items() if name != "numpy" and "by hand" not in name}
-    for system, target in work.targets.items():
-        base = min(others.values(), default=None) if system == "best" else peers.get(system)
-        if base is None:
-            continue
-        ratio = mine / base
-        verdicts.append(f"{system} {ratio:.3g} ({target:g}, {'met' if ratio <= target else 'MISSED'})")
-    theirs = [seconds for system, seconds in first.items() if system.startswith("jax")]
-    if theirs:
-        ratio = first["wengert"] / min(theirs)
-        verdicts.append(f"first call, jax {ratio:.3g} ({FIRST:g}, {'met' if ratio <= FIRST else 'MISSED'})")
-    return f"| {work.name} | {'; '.join(cells)} | {'; '.join(verdicts)} |"
+            steady = "numbers differ!"
+        elif own is not None and not system.startswith("wengert"):
+            target = work.targets.get(system, work.targets.get("best") if system == best else None)
+            steady = verdict(_number(own, "median") / _number(figure, "median"), target)
+            if system.startswith(("jax", "asdex")):
+                target = COMPILE if system.startswith("jax") else None
+                compiled = verdict(_number(own, "compile") / _number(figure, "compile"), target)
+        rows.append("| " + " | ".join([*cells, steady, compiled]) + " |")
+    return rows
 
 
-def main() -> str:
-    """Measure everything; return a Markdown table."""
-    rows = ["| work | median of a warm call (first call, peak memory of the process) | ratios (target) |", "| --- | --- | --- |"]
+def _number(figure: dict[str, object], name: str) -> float:
+    return float(figure[name])  # type: ignore[arg-type]
+
+
+def page(known: dict[str, list[str]]) -> str:
+    """Return the section: the rows that are known, in the order of `WORKS`."""
+    rows = [row for work in WORKS for row in known.get(work.name, ())]
+    return "\n".join(["## Compiled code", "", NOTE, "", HEAD, *rows])
+
+
+def known_rows() -> dict[str, list[str]]:
+    """Return the rows that were measured before, by the name of the work."""
+    known: dict[str, list[str]] = {}
+    for row in SECTION.read_text().splitlines() if SECTION.exists() else []:
+        if row.startswith("| ") and row.count(" |") == HEAD.splitlines()[0].count(" |"):
+            known.setdefault(row[2:].split(" | ")[0], []).append(row)
+    return known
+
+
+def main(*wanted: str) -> str:
+    """Measure everything, or what is wanted; return the section. Rows are written as they are finished."""
+    known = known_rows()
     for work in WORKS:
-        rows.append(row(work))
-        print(rows[-1], flush=True)
-    note = "`wengert` is `wengert.jit` of the derivative unless it says otherwise. First calls compile; the cache on disk is off."
-    return "\n".join(["## Compiled code", "", note, "", *rows])
+        if wanted and not any(text in work.name for text in wanted):
+            continue
+        known[work.name] = rows_of(work)
+        print(*known[work.name], sep="\n", flush=True)
+        SECTION.write_text(page(known) + "\n")
+    return page(known)
 
 
 if __name__ == "__main__":

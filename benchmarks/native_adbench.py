@@ -209,14 +209,8 @@ def make(layers, c, b):
 
 
 def _peers(sources: dict[str, str]) -> dict[str, str]:
-    """Return the peers of another page; those that use JAX compile something first, as here."""
-    return {
-        system: source.replace("def make(", "jax.block_until_ready(jax.jit(lambda x: x + 1.0)(1.0))\ndef make(", 1)
-        if "import jax" in source or "asdex" in source
-        else source
-        for system, source in sources.items()
-        if not system.startswith(("wengert", "scipy"))
-    }
+    """Return the peers of another page."""
+    return {system: source for system, source in sources.items() if not system.startswith(("wengert", "scipy"))}
 
 
 BUNDLE = {

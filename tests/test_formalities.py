@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import ast
+import doctest
 import importlib
 import inspect
 import pkgutil
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -21,7 +23,6 @@ ROOT = Path(wengert.__file__).parent
 # The layers, lowest first. A module imports from its own part and from lower layers only.
 LAYERS = [
     {"errors"},
-    {"keeping"},
     {"advice", "keeping", "require"},
     {"recording"},
     {"primitives", "modes"},
@@ -33,9 +34,9 @@ LAYERS = [
     {"execute"},
     {"derivatives"},
     {"sparse", "numpy"},
-    {"accumulator", "functional", "scipy", "native"},
+    {"accumulator", "functional", "scipy"},
     {"tape"},
-    {"testing", "extend", "debug", "parallel", "report"},
+    {"testing", "debug"},
     {"compat", "demo"},
     {"cli"},
 ]
@@ -50,6 +51,7 @@ UPWARDS = {
     ("derivatives", "sparse"): "sparse=True",
     ("execute", "derivatives"): "control flow differentiates its bodies",
     ("derivatives", "numpy"): "arrays that hold tensors",
+    ("derivatives", "testing"): "the derivative of an opaque function is the difference that checks trust",
     ("primitives", "program"): "sub-Programs as settings",
     ("numpy", "scipy"): "special functions that are no ufuncs, where SciPy's array-API mode asks for them",
 }
@@ -104,6 +106,42 @@ def test_imports_point_down():
     assert not wrong, "\n".join(wrong)
 
 
+def test_every_layer_is_there():
+    names = {parts[0] for _, parts in modules()}
+    assert set(RANK) == names and set(sum(UPWARDS, ())) <= names, sorted(set(RANK) ^ names)
+
+
+def test_private_names_stay_in_their_file():
+    taken = []
+    for path, parts in modules():
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ImportFrom) and (node.level or (node.module or "").startswith("wengert")):
+                names = [alias.name for alias in node.names if alias.name.startswith("_") and node.module]
+                taken += [f"{'.'.join(parts)} takes {name} from {node.module}" for name in names]
+    assert not taken, "\n".join(taken)
+
+
+NAMES = re.compile(r"(?<![\w.])(?:wengert|wg)((?:\.[A-Za-z]\w*)+)(?!\.?\w)")
+
+
+def resolves(dotted):
+    """Whether `wengert.<dotted>` is a module, or a name in one."""
+    try:
+        pkgutil.resolve_name(f"wengert{dotted}")
+    except (ImportError, AttributeError):
+        return False
+    return True
+
+
+@pytest.mark.parametrize("place", ["src", "docs", "README.md"])
+def test_names_that_texts_and_messages_mention_exist(place):
+    base = ROOT.parents[1] / place
+    files = [base] if base.is_file() else [p for p in sorted(base.rglob("*")) if p.suffix in (".py", ".md")]
+    found = {(path.name, name) for path in files for name in NAMES.findall(path.read_text())}
+    missing = sorted(f"{file}: wengert{name}" for file, name in found if not resolves(name))
+    assert found and not missing, "\n".join(missing)
+
+
 def run(script):
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
@@ -155,7 +193,10 @@ def test_importing_takes_little_time(record_property):
 def public():
     for name in wengert.__all__:
         yield f"wengert.{name}", getattr(wengert, name)
-    for home in ("functional", "testing"):
+    from wengert.derivatives.taylor import derivatives
+
+    yield "wengert.derivatives()", derivatives  # the package, which is called
+    for home in ("functional", "testing", "debug"):
         module = importlib.import_module(f"wengert.{home}")
         for name in module.__all__:
             yield f"wengert.{home}.{name}", getattr(module, name)
@@ -163,7 +204,7 @@ def public():
 
 PUBLIC = dict(public())
 # Classes that another function makes, whose page has the example.
-NO_EXAMPLE = {"wengert.Plan", "wengert.UnconnectedGradients", "wengert.testing.Row"}
+NO_EXAMPLE = {"wengert.Plan", "wengert.UnconnectedGradients", "wengert.debug.Listing", "wengert.testing.Row"}
 
 
 @pytest.mark.parametrize("name", PUBLIC)
@@ -175,7 +216,8 @@ def test_every_public_name_is_documented(name):
         return
     assert text.splitlines()[0].rstrip().endswith((".", ":")), f"{name}: the first line is not a sentence"
     if name not in NO_EXAMPLE:
-        assert ">>>" in text, f"{name} has no example"
+        shown = [example.want for example in doctest.DocTestParser().get_examples(text)]
+        assert any(want.strip() for want in shown), f"{name} has no example that shows a result"
 
 
 def test_every_error_is_documented_and_derives_from_a_builtin():

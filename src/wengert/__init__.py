@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from . import debug as debug
     from . import errors as errors
     from . import functional as functional
     from . import testing as testing
     from .accumulator import ForwardAccumulator as ForwardAccumulator
+    from .derivatives.blocks import jacobian_blocks as jacobian_blocks
     from .derivatives.checkpoint import checkpoint as checkpoint
     from .derivatives.checkpoint import checkpointed_scan as checkpointed_scan
+    from .derivatives.complex_parts import complex_jacobian as complex_jacobian
     from .derivatives.control import cond as cond
     from .derivatives.control import fori_loop as fori_loop
     from .derivatives.control import map as map
@@ -45,6 +48,7 @@ if TYPE_CHECKING:
     from .derivatives.implicit import fixed_point as fixed_point
     from .derivatives.implicit_scipy import implicit as implicit
     from .derivatives.jit import jit as jit
+    from .derivatives.opaque import opaque as opaque
     from .derivatives.products import gauss_newton_product as gauss_newton_product
     from .derivatives.products import hvp as hvp
     from .derivatives.products import linear_transpose as linear_transpose
@@ -72,7 +76,9 @@ if TYPE_CHECKING:
 
 # Where each public name lives; a module is imported when one of its names is first used.
 _HOMES: dict[str, tuple[str, ...]] = {
+    "derivatives.blocks": ("jacobian_blocks",),
     "derivatives.checkpoint": ("checkpoint", "checkpointed_scan"),
+    "derivatives.complex_parts": ("complex_jacobian",),
     "derivatives.control": ("cond", "fori_loop", "map", "scan", "switch", "while_loop"),
     "derivatives.custom": ("custom_rule",),
     "derivatives.custom_faces": ("custom_gradient", "custom_jvp", "custom_vjp", "stop_gradient", "straight_through"),
@@ -86,6 +92,7 @@ _HOMES: dict[str, tuple[str, ...]] = {
     "derivatives.export": ("export",),
     "execute.native.threads": ("get_num_threads", "set_num_threads"),
     "derivatives.jit": ("jit",),
+    "derivatives.opaque": ("opaque",),
     "derivatives.products": ("gauss_newton_product", "hvp", "linear_transpose", "linearize", "vhp"),
     "derivatives.vmap": ("vmap",),
     "sparse.operators": ("hessian_operator", "jacobian_operator"),
@@ -96,7 +103,7 @@ _HOMES: dict[str, tuple[str, ...]] = {
     "tape": ("GradientTape", "UnconnectedGradients"),
     "tensor": ("Tensor",),
     "variable": ("Variable",),
-    "": ("derivatives", "errors", "functional", "testing"),  # whole modules
+    "": ("debug", "derivatives", "errors", "functional", "testing"),  # whole modules
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 

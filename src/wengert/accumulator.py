@@ -105,7 +105,7 @@ class ForwardAccumulator(Watcher):
         Cost: a small multiple of the recorded work, for all the tensors of one call together.
         """
         zero = is_zero(unconnected_gradients)
-        leaves, structure = leaves_of(primals, "jvp: the argument")
+        leaves, structure = leaves_of(self._stacked(primals), "jvp: the argument")
         targets = [self._line_of_target(leaf) for leaf in leaves]
         seeds = {
             line: tangent for primal, tangent in zip(self._primals, self._tangents) for line in self._lines_of(primal)

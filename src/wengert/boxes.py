@@ -63,10 +63,10 @@ def may_be_boxed(x: Any, dtype: Any) -> bool:
     One without axes may: it is an element of `np.array([x0, x1])`, or will be an object array all by itself. One with
     axes may where it is a row of a list in the user's source, the argument of a plain array's method `dot`, or where
     NumPy's own code goes by elements anyhow (`np.vectorize`, `np.r_`, `np.c_`, calls of `numpy.polynomial` objects).
-    A bare `np.asarray(x)` may not.
+    A bare `np.asarray(x)` may not, and what SciPy asks for may not: its functions fail on objects, and do not say why.
     """
     if not x.shape:
-        return True
+        return not sys._getframe(2).f_globals.get("__name__", "").startswith("scipy.")
     slow = ""
     if dtype is None and not _asked_by_looping_code():
         source = user_line().partition(": ")[2]

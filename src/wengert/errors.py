@@ -26,6 +26,7 @@ __all__ = [
     "MissingPackage",
     "MissingRule",
     "NoConvergence",
+    "NotANumber",
     "NotCompiled",
     "NotConnected",
     "OutOfBounds",
@@ -163,6 +164,13 @@ class UnsupportedFunction(WengertError, TypeError):
 
 class Degenerate(WengertError, ArithmeticError):
     """A derivative does not exist because eigenvalues or singular values coincide; the message has the gap."""
+
+
+class NotANumber(WengertError, FloatingPointError):
+    """A function or its derivative gave NaN; the message has the operation, the user's line, and its arguments.
+
+    Raised by `wengert.debug.check_nan` only.
+    """
 
 
 class NoConvergence(WengertError, RuntimeError):

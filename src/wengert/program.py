@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from .errors import ShapeError, StructureError
+from .errors import AbstractValue, ShapeError, StructureError, WengertError, line_of, unmask
 from .primitives.base import Primitive, dtype_of, shape_of
 from .primitives.structural import constant
-from .recording import Line, Traced, depends, enclosing_traces, escaped, leaf, open_traces, wrap
+from .recording import Line, Traced, depends, enclosing_traces, escaped, leaf, open_traces, refusal, wrap
 from .tensor import Tensor
 
 
@@ -330,6 +330,14 @@ def build(inputs: Sequence[Line], outputs: Sequence[Any], slots: Sequence[Slot] 
     )
 
 
+def _reveal(error: Exception) -> None:
+    """Raise what NumPy hides behind an error of its own: for `array[i]`, `np.zeros(i)` or `array[0] = x` it says little."""
+    unmask(error)
+    where, message = refusal.get()
+    if where and not isinstance(error, WengertError) and where == line_of(error):
+        raise AbstractValue(message) from error
+
+
 def trace(function: Callable[..., Sequence[Any]], slots: Sequence[Slot], family: type = Tensor) -> Program:
     """Return the Program of a function of arrays of the given shapes and dtypes.
 
@@ -341,6 +349,9 @@ def trace(function: Callable[..., Sequence[Any]], slots: Sequence[Slot], family:
     token = open_traces.set(enclosing_traces() + 1)
     try:
         outputs = list(function(*(wrap(family, None, line) for line in lines)))
+    except (IndexError, TypeError, ValueError) as error:
+        _reveal(error)
+        raise
     finally:
         open_traces.reset(token)
     return build(lines, outputs, slots)

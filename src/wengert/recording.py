@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from .errors import AbstractValue, user_line
-from .keeping import Keeper
+from .keeping import Copier, Keeper
 
 next_sequence = itertools.count(1).__next__
 
@@ -84,7 +84,7 @@ class Recorder:
         self.guards: list[tuple[Traced, str]] | None = None
         self.foreign: list[Traced] | None = None
         self.record_all = False
-        self.keeper = Keeper()
+        self.keeper: Keeper = Keeper()
         self.outer = outer
 
     def close(self) -> None:
@@ -99,9 +99,7 @@ class Recorder:
 
     def keep(self, array: np.ndarray) -> np.ndarray:
         """Return what a line may keep of a plain array, so that a later write to it does no harm."""
-        if self.guards is not None:  # `jit` wants the array itself: its code reads it again in each call
-            return array
-        return self.keeper.keep(array) if self is not AMBIENT else array.copy()
+        return self.keeper.keep(array)
 
     def find(self, tensor: Traced) -> Line | None:
         """Return the live line of a watched tensor whose own line belongs to another recorder."""
@@ -170,6 +168,7 @@ CLOSED = object()
 # window around them (`requires_grad` in the torch spelling).
 AMBIENT = Recorder()
 AMBIENT.session.depth = -1  # outside of every window
+AMBIENT.keeper = Copier()  # it never ends, so it must not remember what it met
 # Lines of abstract tensors. They belong to the trace that made them, not to a context.
 ABSTRACT = Session(CLOSED)
 
@@ -320,14 +319,14 @@ class Line:
         self.values = ()
         self.out = None
         self.params = NO_PARAMS
-        self.session = _RELEASED
+        self.session = RELEASED
 
     def __repr__(self) -> str:
         name = getattr(self.primitive, "name", "input")
         return f"<line {self.sequence}: {name} {self.dtype}{list(self.shape)}>"
 
 
-_RELEASED = Session(CLOSED)
+RELEASED = Session(CLOSED)
 
 
 class Traced:
@@ -505,16 +504,17 @@ def apply1(primitive: Any, x: Traced) -> Any:
             kept = primitive.kept1 or primitive.what_is_kept1()
             if kept is not DISCRETE:
                 keep, keep_out = kept
-                tensor._line = Line(
-                    primitive,
-                    (line,),
-                    NO_PARAMS,
-                    (data if keep else None,),
-                    out if keep_out else None,
-                    out.shape,
-                    out.dtype,
-                    line.session,
-                )
+                result = new(Line)  # its `__init__`, without the call
+                result.primitive = primitive
+                result.inputs = (line,)
+                result.params = NO_PARAMS
+                result.values = (data if keep else None,)
+                result.out = out if keep_out else None
+                result.shape = out.shape
+                result.dtype = out.dtype
+                result.session = line.session
+                result.sequence = next_sequence()
+                tensor._line = result
             elif recorder.record_all:
                 return apply(primitive, (x,), computed=out)
         elif recorder is not None and recorder.watched:
@@ -573,16 +573,17 @@ def apply2(primitive: Any, x: Any, y: Any) -> Any:
                 a = recorder.keep(a)  # type: ignore[union-attr]
             elif b is y and b.__class__ is _NDARRAY:
                 b = recorder.keep(b)  # type: ignore[union-attr]
-            tensor._line = Line(
-                primitive,
-                (line_x, line_y),
-                NO_PARAMS,
-                (a if keep_a else None, b if keep_b else None),
-                out if keep_out else None,
-                out.shape,
-                out.dtype,
-                recorder.session_of((line_x, line_y)) if recorder.nested else recorder.session,  # type: ignore[union-attr]
-            )
+            line = new(Line)  # its `__init__`, without the call
+            line.primitive = primitive
+            line.inputs = inputs = (line_x, line_y)
+            line.params = NO_PARAMS
+            line.values = (a if keep_a else None, b if keep_b else None)
+            line.out = out if keep_out else None
+            line.shape = out.shape
+            line.dtype = out.dtype
+            line.session = recorder.session_of(inputs) if recorder.nested else recorder.session  # type: ignore[union-attr]
+            line.sequence = next_sequence()
+            tensor._line = line
         elif recorder.record_all:  # type: ignore[union-attr]
             return apply(primitive, (x, y), computed=out)
     return tensor
@@ -591,6 +592,9 @@ def apply2(primitive: Any, x: Any, y: Any) -> Any:
 # How many traces are open in this context: an abstract tensor has a meaning only inside the one that made it.
 open_traces: ContextVar[int] = ContextVar("wengert_traces", default=0)
 enclosing_traces = open_traces.get
+
+refusal: ContextVar[tuple[str, str]] = ContextVar("wengert_refusal", default=("", ""))
+"""Which line of user code last asked an abstract tensor for its value, and what it was told: NumPy may hide that."""
 
 
 def _apply_abstract(primitive: Any, args: Sequence[Any], params: dict[str, Any], cls: type) -> Any:

@@ -223,7 +223,7 @@ class GradientTape(Watcher):
         """
         self._must_be_usable("gradient")
         zero = is_zero(unconnected_gradients)
-        targets, target_tree = leaves_of(target, "gradient: the target")
+        targets, target_tree = leaves_of(self._stacked(target), "gradient: the target")
         leaves, structure = leaves_of(sources, "gradient: sources")
         weights = _weights(output_gradients, targets, target_tree)
         seeds: dict[Line, Any] = {}
@@ -299,7 +299,7 @@ class GradientTape(Watcher):
         self._must_be_usable("jacobian")
         zero = is_zero(unconnected_gradients)
         chunk = _check_chunk(parallel_iterations)
-        target = _single(target, "jacobian: the target")
+        target = _single(self._stacked(target), "jacobian: the target")
         leaves, structure = leaves_of(sources, "jacobian: sources")
         line = self._line_of_target(target)
         if line is not None and line.dtype.kind not in "fc":
@@ -354,7 +354,7 @@ class GradientTape(Watcher):
         self._must_be_usable("batch_jacobian")
         zero = is_zero(unconnected_gradients) or self._batch_jacobian_is_never_none
         chunk = _check_chunk(parallel_iterations)
-        target = _single(target, "batch_jacobian: the target")
+        target = _single(self._stacked(target), "batch_jacobian: the target")
         source = _single(source, "batch_jacobian: the source")
         for name, tensor in ("target", target), ("source", source):
             if len(tensor.shape) < 2:

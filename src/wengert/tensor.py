@@ -16,12 +16,26 @@ import numpy as np
 
 from .advice import advice
 from .boxes import OBJECT, boxed, may_be_boxed, unboxed
-from .errors import AbstractValue, ArgumentError, DtypeError, StructureError, TraceLost, user_line
+from .errors import AbstractValue, ArgumentError, DtypeError, ShapeError, StructureError, TraceLost, user_line
 from .primitives import elementwise as e
 from .primitives.contraction import matmul
 from .primitives.indexing import index, normalize_index
 from .primitives.sparse_operand import dense_times_sparse, is_sparse, sparse_times_dense
-from .recording import Traced, apply, apply1, apply2, current, is_guarded, is_tracked
+from .recording import (
+    DISCRETE,
+    NO_PARAMS,
+    Line,
+    Traced,
+    apply,
+    apply1,
+    apply2,
+    current,
+    is_guarded,
+    is_tracked,
+    new,
+    next_sequence,
+    refusal,
+)
 from .views import assign, holds_tensor, view, write
 
 _UFUNCS = e.UFUNCS
@@ -66,18 +80,64 @@ def _operand(value: Any) -> Any:
     return np.asarray(value)
 
 
-def _binary(primitive: Any) -> tuple[Any, Any]:
+def _binary(primitive: Any, on_numbers: Any = None, is_product: Any = None) -> tuple[Any, Any]:
+    """Return an operator and its reflected form.
+
+    `on_numbers` gives the same on NumPy's scalars in a tenth of a ufunc's time. `is_product` says which foreign
+    operands make it the matrix product.
+    """
+    kept2, evaluate = primitive.kept2, primitive.evaluate
+    on_numbers = on_numbers or evaluate
+
     def forward(self: Tensor, other: Any) -> Any:
-        if other.__class__ is _NDARRAY:
-            if other.dtype is OBJECT:
-                other = unboxed(other)
-        elif not isinstance(other, _OPERANDS) and (other := _operand(other)) is NotImplemented:
-            return NotImplemented
+        # `apply2` written out for what is done most, a tracked tensor and a number, an array or another one: Python
+        # code per operation is most of what recording costs.
+        line = self._line
+        recorder = current()
+        if line is not None and line.session.live_in is recorder and not recorder.nested and recorder.foreign is None:
+            kind = other.__class__
+            second = None
+            kept = None
+            if kind is float or kind is int:
+                kept, b = kept2[1], other
+            elif kind is self.__class__:
+                second = other._line
+                if second is not None and second.session.live_in is recorder:
+                    kept, b = kept2[3], other._data
+            elif kind is _NDARRAY and other.dtype is not OBJECT:
+                kept, b = kept2[1], recorder.keeper.keep(other)
+            if kept is not None and kept is not DISCRETE:
+                a = self._data
+                out = evaluate(a, b) if a.__class__ is _NDARRAY else on_numbers(a, b)
+                keep_a, keep_b, keep_out = kept
+                result = new(Line)  # its `__init__`, without the call
+                result.primitive = primitive
+                result.inputs = (line, second)
+                result.params = NO_PARAMS
+                result.values = (a if keep_a else None, b if keep_b else None)
+                result.out = out if keep_out else None
+                result.shape = out.shape
+                result.dtype = out.dtype
+                result.session = line.session
+                result.sequence = next_sequence()
+                tensor = new(self.family)
+                tensor._data = out
+                tensor._line = result
+                tensor._alias = None
+                return tensor
+        if not isinstance(other, _OPERANDS):
+            if is_product is not None and is_product(other):
+                return self @ other
+            if (other := _operand(other)) is NotImplemented:
+                return NotImplemented
         return apply2(primitive, self, other)
 
     def reflected(self: Tensor, other: Any) -> Any:
-        if not isinstance(other, _OPERANDS) and (other := _operand(other)) is NotImplemented:
-            return NotImplemented
+        if not isinstance(other, _OPERANDS):
+            if is_product is not None and is_product(other):
+                return self.__rmatmul__(other)
+            if (other := _operand(other)) is NotImplemented:
+                return NotImplemented
         return apply2(primitive, other, self)
 
     return forward, reflected
@@ -103,21 +163,9 @@ def _asked_by_sparse_product() -> bool:
     return code.co_name in ("_matmul_dispatch", "_mul_dispatch") and module.startswith("scipy.sparse")
 
 
-def _times(reflected: bool) -> Any:
-    multiply = e.multiply
-
-    def method(self: Tensor, other: Any) -> Any:
-        if other.__class__ is not _NDARRAY and not isinstance(other, _OPERANDS):
-            if is_sparse(other) and hasattr(other, "getH"):
-                # `*` of SciPy's older sparse matrices is the matrix product
-                return sparse_times_dense(other, self) if reflected else dense_times_sparse(self, other)
-            if (other := _operand(other)) is NotImplemented:
-                return NotImplemented
-        elif other.__class__ is _NDARRAY and other.dtype is OBJECT:
-            other = unboxed(other)
-        return apply2(multiply, other, self) if reflected else apply2(multiply, self, other)
-
-    return method
+def _is_matrix_product(other: Any) -> bool:
+    """Whether `*` is the matrix product: that of SciPy's older sparse matrices."""
+    return other.__class__ is not _NDARRAY and is_sparse(other) and hasattr(other, "getH")
 
 
 def _in_place(function: Any) -> Any:
@@ -157,10 +205,13 @@ class Tensor(Traced):
             value = _namespace().array(value, dtype=dtype)
             self._data, self._line = value._data, value._line
             return
-        data = np.array(value, dtype=dtype)
-        if data.dtype == object:
+        try:
+            data = np.array(value, dtype=dtype)
+        except ValueError as error:  # a list of lists of unequal lengths, or text with a dtype of numbers
+            raise ShapeError(f"a tensor cannot be made of this {type(value).__name__}: {error}") from None
+        if data.dtype.kind in "OSU":
             raise StructureError(
-                f"a tensor cannot hold objects; got {type(value).__name__}",
+                f"a tensor cannot hold objects or text; got {type(value).__name__}",
                 hint="pass numbers, or nested lists of equal length",
             )
         self._data = data
@@ -268,14 +319,21 @@ class Tensor(Traced):
 
     def _concrete(self, what: str) -> Any:
         if self._data is None:
-            raise AbstractValue(
+            where = user_line()
+            if self.dtype.kind in "iu":
+                hint = "wengert.numpy.take(x, i, axis=0) or wengert.Tensor(x)[i] where a plain array is indexed"
+            elif self.dtype.kind == "b" or what == "the truth value":
+                hint = "np.where(condition, a, b) or wengert.cond instead of a branch on the value"
+            else:
+                hint = advice(where).partition(", or x.numpy()")[0]  # that way out is closed: there is no value
+            error = AbstractValue(
                 f"{what} needs the value of an abstract tensor of shape {self.shape}, dtype {self.dtype}",
-                where=user_line(),
+                where=where,
                 why="inside vmap and traced bodies only shapes and dtypes are known",
-                hint="wengert.numpy.take(x, i, axis=0) or wengert.Tensor(x)[i] where a plain array is indexed"
-                if self.dtype.kind in "iu"
-                else "np.where(condition, a, b) or wengert.cond instead of a branch on the value",
+                hint=hint,
             )
+            refusal.set((where, str(error)))
+            raise error
         recorder = current()
         if recorder is not None and recorder.record_all and is_tracked(self):
             recorder.reads += 1
@@ -355,7 +413,9 @@ class Tensor(Traced):
         return self.copy()
 
     def __format__(self, specification: str) -> str:
-        if self.ndim == 0 and self._data is not None:  # text for people, not a value to go on with
+        if self._data is None:
+            return str(self)
+        if self.ndim == 0:  # text for people, not a value to go on with
             return format(np.asarray(self._data)[()], specification)
         return format(str(self), specification)
 
@@ -376,7 +436,7 @@ class Tensor(Traced):
 
     def __iter__(self) -> Iterator[Tensor]:
         if not self.shape:
-            raise StructureError("iteration over a tensor without axes")
+            raise StructureError("iteration over a tensor without axes", hint="np.atleast_1d(x) has one")
         return (self[i] for i in range(self.shape[0]))
 
     def __contains__(self, value: Any) -> bool:
@@ -386,10 +446,10 @@ class Tensor(Traced):
 
     # ------------------------------------------------------------ operators
 
-    __add__, __radd__ = _binary(e.add)
-    __sub__, __rsub__ = _binary(e.subtract)
-    __mul__, __rmul__ = _times(reflected=False), _times(reflected=True)
-    __truediv__, __rtruediv__ = _binary(e.divide)
+    __add__, __radd__ = _binary(e.add, operator.add)
+    __sub__, __rsub__ = _binary(e.subtract, operator.sub)
+    __mul__, __rmul__ = _binary(e.multiply, operator.mul, _is_matrix_product)
+    __truediv__, __rtruediv__ = _binary(e.divide, operator.truediv)
     __floordiv__, __rfloordiv__ = _binary(e.floor_divide)
     __mod__, __rmod__ = _binary(e.remainder)
     __pow__, __rpow__ = _binary(e.power)
@@ -415,13 +475,13 @@ class Tensor(Traced):
         return other // self, other % self
 
     def __neg__(self) -> Tensor:
-        return apply(e.negative, (self,))
+        return apply1(e.negative, self)
 
     def __pos__(self) -> Tensor:
         return apply(e.positive, (self,))
 
     def __abs__(self) -> Tensor:
-        return apply(e.absolute, (self,))
+        return apply1(e.absolute, self)
 
     def __invert__(self) -> Tensor:
         return apply(_UFUNCS[np.invert], (self,))

@@ -151,7 +151,7 @@ def replace(target: Any, value: Any) -> None:
     """Give a tensor a new value of its own shape and dtype; its base and its views follow."""
     alias = target._alias
     if alias is not None and alias.base is not None:
-        _BACKWARD[alias.primitive](alias, value)
+        BACKWARD[alias.primitive](alias, value)
     elif isinstance(value, Traced):
         become(target, value._data, value._line)
     else:
@@ -301,7 +301,7 @@ def _back_complex(alias: Alias, value: Any) -> None:
     replace(base, apply(e.cast, (parts[0] + 1j * parts[1],), {"dtype": base.dtype}))
 
 
-_BACKWARD: dict[Any, Callable[[Alias, Any], None]] = {
+BACKWARD: dict[Any, Callable[[Alias, Any], None]] = {
     index: lambda alias, value: _write(alias.base, alias.params["spec"], (), value),
     transpose: lambda alias, value: replace(
         alias.base, apply(transpose, (value,), {"axes": inverse_axes(alias.params["axes"])})

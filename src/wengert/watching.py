@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from . import tree
+from .boxes import OBJECT
 from .errors import ArgumentError, StructureError, TapeError, unmask, user_level, user_line
 from .primitives.structural import stop_gradient, watch
 from .recording import (
@@ -228,6 +229,22 @@ class Watcher:
             return entry[1][-1]
         return line
 
+    def _stacked(self, target: Any) -> Any:
+        """Return a target with each array of tracked numbers, `np.array([y0, y1])`, as the tensor it stands for.
+
+        NumPy makes an array of objects of them; they are stacked as if while this window was recording.
+        """
+        if not _holds_objects(target):
+            return target
+        reopened = self.reopens
+        if reopened:
+            self._start()
+        try:
+            return tree.map_leaves(lambda leaf: leaf, target)
+        finally:
+            if reopened:
+                self._stop()
+
     def _path(
         self, targets: Sequence[Line], sources: Sequence[list[Line]]
     ) -> tuple[list[Line], list[list[Line]], bool]:
@@ -253,6 +270,14 @@ class Watcher:
         active = set(path)
         groups = [[line for line in lines if line in active] for lines in sources]
         return path, groups, len(starts) >= len(watched) and all(line.primitive is None for line in starts)
+
+
+def _holds_objects(value: Any) -> bool:
+    if type(value) is np.ndarray:
+        return value.dtype is OBJECT
+    if isinstance(value, dict):
+        return any(map(_holds_objects, value.values()))
+    return isinstance(value, list | tuple) and any(map(_holds_objects, value))
 
 
 def _inside(sequence: int, spans: Sequence[Sequence[int]]) -> bool:

@@ -157,3 +157,77 @@ def test_elements_answer_only_to_functions_of_numpy() -> None:
     assert not hasattr(x, "nonsense")
     with pytest.raises(AttributeError, match="'Tensor' object has no attribute 'nonsense'"):
         x.nonsense  # noqa: B018
+
+
+# ---------------------------------------------------------------- every transform takes an array of tracked numbers
+
+V = np.array([1.0, -0.5, 2.0])
+
+
+def _array(x: Any) -> Any:
+    return np.array([xi**2 * np.sin(xi) * x[0] for xi in x])
+
+
+def _stack(x: Any) -> Any:
+    return np.stack([xi**2 * np.sin(xi) * x[0] for xi in x])
+
+
+def _on_a_tape(f: Any, take: Callable[[Any, Any, Any], Any]) -> Any:
+    x = wg.Variable(X)
+    with wg.GradientTape() as tape:
+        y = f(x)
+    return np.asarray(take(tape, y, x))
+
+
+def _accumulated(f: Any) -> Any:
+    x = wg.Tensor(X)
+    with wg.ForwardAccumulator(x, wg.Tensor(V)) as accumulator:
+        y = f(x)
+    return np.asarray(accumulator.jvp(y))
+
+
+TRANSFORMS: dict[str, Callable[[Any], Any]] = {
+    "jacfwd": lambda f: wg.jacfwd(f)(X),
+    "jacrev": lambda f: wg.jacrev(f)(X),
+    "value_and_jacobian": lambda f: wg.value_and_jacobian(f)(X)[1],
+    "sparse": lambda f: wg.jacobian(f, sparse=True)(X).toarray(),
+    "plan": lambda f: wg.plan_jacobian(f, X)(X).toarray(),
+    "jacobian_diagonal": lambda f: wg.jacobian_diagonal(f)(X),
+    "jacobian_operator": lambda f: wg.jacobian_operator(f, X) @ V,
+    "vjp": lambda f: wg.vjp(f, X)[1](V)[0],
+    "jvp": lambda f: wg.jvp(f, (X,), (V,))[1],
+    "linearize": lambda f: wg.linearize(f, X)[1](V),
+    "jit": lambda f: wg.jit(f)(X),
+    "jit of jacobian": lambda f: wg.jit(wg.jacobian(f))(X),
+    "vmap": lambda f: wg.vmap(f)(np.stack([X, 2 * X])),
+    "vmap of jacobian": lambda f: wg.vmap(wg.jacobian(f))(np.stack([X, 2 * X])),
+    "jacobian of jacobian": lambda f: wg.jacobian(wg.jacobian(f))(X),
+    "functional": lambda f: np.asarray(wg.functional.jacobian(f, wg.Tensor(X))),
+    "functional, vectorized": lambda f: np.asarray(wg.functional.jacobian(f, wg.Tensor(X), vectorize=True)),
+    "checkpoint": lambda f: wg.jacobian(wg.checkpoint(f))(X),
+    "cond": lambda f: wg.jacobian(lambda x: wg.cond(x[0] > 0, f, f, x))(X),
+    "fori_loop": lambda f: wg.jacobian(lambda x: wg.fori_loop(0, 2, lambda i, c: f(c), x))(X),
+    "jet": lambda f: wg.jet(f, (X,), ((V, V),))[1][1],
+    "tape.gradient": lambda f: _on_a_tape(f, lambda tape, y, x: tape.gradient(y, x)),
+    "tape.gradient, weighted": lambda f: _on_a_tape(f, lambda tape, y, x: tape.gradient(y, x, output_gradients=V)),
+    "tape.gradient of a list": lambda f: _on_a_tape(f, lambda tape, y, x: tape.gradient([y, y], x)),
+    "tape.jacobian": lambda f: _on_a_tape(f, lambda tape, y, x: tape.jacobian(y, x)),
+    "accumulator": _accumulated,
+    "hessian": lambda f: wg.hessian(lambda x: np.sum(f(x) ** 2))(X),
+    "sparse hessian": lambda f: wg.hessian(lambda x: np.sum(f(x) ** 2), sparse=True)(X).toarray(),
+}
+
+
+@pytest.mark.parametrize("name", TRANSFORMS)
+def test_an_array_of_tracked_numbers_is_differentiated_by_every_transform(name: str) -> None:
+    """A sparse Jacobian of it was all zeros, and a tape's gradient None: it was stacked after the recording."""
+    expected = np.asarray(TRANSFORMS[name](_stack))
+    assert np.any(expected)
+    np.testing.assert_allclose(np.asarray(TRANSFORMS[name](_array), float), expected, rtol=1e-12, atol=1e-14)
+
+
+def test_what_is_left_of_an_array_of_tracked_numbers_without_them_is_plain():
+    function = lambda x: np.min(np.array([[x, x], [0.5, x], [0.5, 0.5]]), axis=0)
+    np.testing.assert_array_equal(wg.jacobian(function)(1.0), [0, 0])
+    np.testing.assert_array_equal(wg.vjp(function, 1.0)[0], [0.5, 0.5])
+    np.testing.assert_array_equal(wg.jacobian(function)(0.25), [1, 1])

@@ -203,6 +203,12 @@ def test_the_error_is_numpys_and_ours(number: int) -> None:
         (lambda x: xp.concatenate([]), wg.errors.ArgumentError, "at least one array to concatenate"),
         (lambda x: xp.stack([]), wg.errors.ArgumentError, "at least one array to stack"),
         (lambda x: wg.Tensor(object()), wg.errors.StructureError, "cannot hold objects"),
+        (lambda x: wg.Tensor("abc"), wg.errors.StructureError, "cannot hold objects or text; got str"),
+        (
+            lambda x: wg.Tensor([[1.0, 2.0], [3.0]]),
+            wg.errors.ShapeError,
+            "cannot be made of this list: .*inhomogeneous",
+        ),
     ],
 )
 def test_errors_of_our_own(call: Any, kind: type[Exception], match: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import timeit
+import sys
 from typing import Any
 
 import numpy as np
@@ -28,25 +28,35 @@ CALLS: dict[str, Any] = {
 }
 
 
+def calls_made(function: Any) -> int:
+    """Return how many Python functions are entered: what a call through the protocol costs on top, without a clock."""
+    count = 0
+
+    def profile(frame: Any, event: str, argument: Any) -> None:
+        nonlocal count
+        count += event == "call"
+
+    sys.setprofile(profile)
+    try:
+        function()
+    finally:
+        sys.setprofile(None)
+    return count
+
+
 def test_the_protocol_adds_at_most_fifteen_percent() -> None:
     x, a = np.linspace(0.1, 1, 16), np.linspace(0, 1, 256).reshape(16, 16)
-    ratios = []
+    made = {}
 
     def measure(x: Any) -> Any:
         tensor = xp.asarray(a)
-        for _ in range(3):
-            plain = native = 0.0
-            for name, call in CALLS.items():
-                functions = (getattr(np, name), getattr(xp, name))
-                best = [float("inf")] * 2
-                for _ in range(15):  # in turns, so that what else the machine does meets both alike
-                    for k, function in enumerate(functions):
-                        best[k] = min(best[k], timeit.timeit(lambda c=call, f=function: c(f, x, tensor), number=20))
-                plain, native = plain + best[0], native + best[1]
-            ratios.append(plain / native)
-            if ratios[-1] <= 1.15:
-                break
+        for name, call in CALLS.items():
+            functions = (getattr(np, name), getattr(xp, name))
+            for function in functions:  # what the first call imports is none of the cost
+                call(function, x, tensor)
+            made[name] = [calls_made(lambda c=call, f=f: c(f, x, tensor)) for f in functions]
         return np.sum(x)
 
     wg.grad(measure)(x)
-    assert min(ratios) <= 1.15, ratios
+    assert all(plain <= native + 6 for plain, native in made.values()), made
+    assert sum(plain for plain, _ in made.values()) <= 1.15 * sum(native for _, native in made.values()), made

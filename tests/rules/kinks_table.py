@@ -71,6 +71,7 @@ KINKS = [
     Kink(ROOTS, "np.hypot(x, 0)", 0.0, 0.0, 0.0),
     Kink(ROOTS, "np.abs(x)", [0.0, -2.0], [0.0, -1.0], [0.0, 0.0]),
     Kink(ROOTS, "np.fabs(x)", 0.0, 0.0, 0.0),
+    Kink(ROOTS, "np.copysign(x, -1)", [0.0, -2.0], [0.0, 1.0], [0.0, 0.0]),
     Kink(ROOTS, "np.arctan2(x, 0 * x)", 0.0, 0.0, 0.0),
     # ties
     Kink(TIES, "np.maximum(x, 1)", [1.0, 2.0, 0.0], [0.5, 1.0, 0.0], [0.0, 0.0, 0.0], "each argument gets half"),

@@ -43,7 +43,8 @@ FILTERS = {
 
 # ---------------------------------------------------------------- sparse operands
 
-A = (scipy.sparse.random_array((4, 4), density=0.4, rng=2, format="csr") + 3 * scipy.sparse.eye_array(4)).tocsr()
+A = scipy.sparse.random_array((4, 4), density=0.4, random_state=np.random.default_rng(2), format="csr")
+A = (A + 3 * scipy.sparse.eye_array(4)).tocsr()
 INDEX = (A.indices, A.indptr)
 
 

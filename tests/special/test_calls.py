@@ -218,3 +218,11 @@ def test_scipys_own_says_what_to_use(name):
     args = (1,) if name == "polygamma" else ()
     with pytest.raises(TraceLost, match=f"wengert.scipy.special.{name} instead of scipy.special.{name}"):
         wg.grad(lambda x: np.sum(getattr(sp, name)(*args, x)))(X)
+
+
+def test_softmax_of_complex_numbers_pulls_back_by_the_conjugate():
+    z = np.array([1 + 2j, -0.5 + 0.1j, 0.3j])
+    s, pull = wg.vjp(ours.softmax, z)
+    jacobian = np.diag(s) - np.outer(s, s)
+    cotangent = np.array([1, 2, 3j])
+    np.testing.assert_allclose(pull(cotangent)[0], jacobian.conj().T @ cotangent, rtol=1e-14)

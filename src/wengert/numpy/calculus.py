@@ -63,15 +63,15 @@ def ediff1d(ary: Any, to_end: Any = None, to_begin: Any = None) -> Any:
 def trapezoid(y: Any, x: Any = None, dx: Any = 1.0, axis: int = -1) -> Any:
     """Same as `numpy.trapezoid`."""
     y = as_array(y)
-    axis = normalize_axis(axis, y.ndim)
+    given, axis = axis, normalize_axis(axis, y.ndim)
     if x is None:
         width: Any = dx
     else:
         x = as_array(x)
-        width = diff(x, axis=axis if x.ndim > 1 else -1)
+        width = diff(x, axis=given if x.ndim > 1 else -1)  # which may have more axes than y
         if x.ndim == 1:
             width = np.reshape(width, (-1,) + (1,) * (y.ndim - axis - 1))
-    return np.sum(width * (_part(y, axis, 1, None) + _part(y, axis, None, -1)) / 2.0, axis=axis)
+    return np.sum(width * (_part(y, axis, 1, None) + _part(y, axis, None, -1)) / 2.0, axis=given)
 
 
 @implements(np.gradient)

@@ -10,6 +10,7 @@ import numpy as np
 from ..errors import ArgumentError, DtypeError, ShapeError
 from ..primitives import indexing as p
 from ..primitives.base import normalize_axis, shape_of
+from ..recording import Traced
 from ._register import as_array, implements, plain, since, store, to_dtype
 from .padding import pad as _pad
 from .shaping import along, atleast_1d, atleast_2d, atleast_3d, ravel, reshape, take_slice
@@ -217,10 +218,14 @@ def roll(a: Any, shift: Any, axis: Any = None) -> Any:
             if a.ndim == 1
             else p.reshape(roll(p.reshape(a, shape=(a.size,)), shift, 0), shape=a.shape)
         )
+    if isinstance(shift, Traced) and shift._data is None and shape_of(shift) == ():  # each sample its own shift
+        which = normalize_axis(axis, a.ndim)
+        n = a.shape[which]
+        return np.take(a, (np.arange(n) - shift) % n, axis=which) if n else a
     for amount, which in [(shift, axis)] if type(shift) is type(axis) is int else _pairs(plain(shift), axis):
         which = normalize_axis(which, a.ndim)
         n = a.shape[which]
-        amount = amount % n if n else 0
+        amount = int(amount) % n if n else 0
         if amount:
             cut = n - amount
             a = p.concatenate(

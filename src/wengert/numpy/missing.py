@@ -7,10 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import ArgumentError
 from ..primitives.base import normalize_axes
 from ._register import MISSING, as_array, as_float, implements, on_values, store, to_dtype
-from .reducing import cumprod, cumsum, max, min, prod, root, squares, sum
+from .reducing import correction_of, cumprod, cumsum, max, min, prod, root, squares, sum
 
 __all__ = [
     "nanargmax",
@@ -137,10 +136,7 @@ def nanvar(
     correction: Any = MISSING,
 ) -> Any:
     """Same as `numpy.nanvar`."""
-    if correction is not MISSING:
-        if ddof != 0:
-            raise ArgumentError("ddof and correction can't be provided simultaneously.")
-        ddof = correction
+    ddof = correction_of(ddof, correction)
     a = as_float(to_dtype(as_array(a), dtype))
     axes = normalize_axes(axis, a.ndim)
     if mean is MISSING:

@@ -18,7 +18,7 @@ from ..primitives.structural import pick
 from ..recording import Traced, apply, is_tracked
 from ..tensor import Tensor
 from ..views import assign, fit_value
-from ._register import FUNCTIONS, MISSING, as_array, find, implements, keep, store, to_dtype
+from ._register import FUNCTIONS, MISSING, as_array, as_float, find, implements, keep, store, to_dtype
 from .shaping import take_slice
 
 _IGNORED = frozenset(("casting", "order", "subok"))  # they change no number
@@ -323,6 +323,7 @@ def divmod(x1: Any, x2: Any) -> tuple[Any, Any]:
 @implements(np.modf)
 def modf(x: Any) -> tuple[Any, Any]:
     """Same as `numpy.modf`: the fraction has derivative 1, the whole part 0."""
+    x = as_float(x)
     whole = np.trunc(x)
     return np.where(np.isinf(x), np.copysign(0.0, x), x - whole), whole
 

@@ -169,6 +169,15 @@ def average(a: Any, axis: Any = None, weights: Any = None, returned: bool = Fals
     return (result, np.broadcast_to(total, result.shape)) if returned else result
 
 
+def correction_of(ddof: Any, correction: Any) -> Any:
+    """Return what is taken off the count, under whichever of its two names it was given."""
+    if correction is MISSING:
+        return ddof
+    if ddof != 0:
+        raise ArgumentError("ddof and correction can't be provided simultaneously.")
+    return correction
+
+
 @implements(np.var)
 def var(
     a: Any,
@@ -183,10 +192,7 @@ def var(
     correction: Any = MISSING,
 ) -> Any:
     """Same as `numpy.var`."""
-    if correction is not MISSING:
-        if ddof != 0:
-            raise ArgumentError("ddof and correction can't be provided simultaneously.")
-        ddof = correction
+    ddof = correction_of(ddof, correction)
     a = as_float(to_dtype(as_array(a), dtype))
     axes = normalize_axes(axis, a.ndim)
     deviation = a - (_mean(a, axes, keepdims=True, where=where) if mean is MISSING else mean)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -147,15 +148,14 @@ def real(val: Any) -> Any:
 def imag(val: Any) -> Any:
     """Same as `numpy.imag`; a view of a complex tensor."""
     val = as_array(val)
-    return view(val, e.imag) if val.dtype.kind == "c" else val * 0
+    return view(val, e.imag) if val.dtype.kind == "c" else apply(e.where, (False, val, val.dtype.type(0)))
 
 
 @implements(np.angle)
 def angle(z: Any, deg: bool = False) -> Any:
     """Same as `numpy.angle`."""
     z = as_array(z)
-    # A real number's angle is 0 or pi: constant on either side of 0.
-    result = np.arctan2(imag(z), real(z)) if z.dtype.kind == "c" else np.where(z < 0, np.pi, z * 0.0)
+    result = np.arctan2(imag(z), real(z))
     return np.degrees(result) if deg else result
 
 
@@ -253,6 +253,16 @@ def take_along_axis(arr: Any, indices: Any, axis: int | None = -1) -> Any:
     return apply(p.index, (arr, *grids(arr.shape, axis, indices)), {"spec": (p.ARRAY,) * arr.ndim})
 
 
+@implements(np.ix_)
+def ix_(*args: Any) -> Any:
+    """Same as `numpy.ix_`: indices and masks become plain arrays, floating numbers keep their derivative."""
+    open_mesh = np.ix_(*map(plain, args))
+    return tuple(
+        p.reshape(arg, shape=part.shape) if isinstance(arg, Traced) and part.dtype.kind in "fc" else part
+        for arg, part in zip(args, open_mesh)
+    )
+
+
 @implements(np.choose)
 def choose(a: Any, choices: Any, out: Any = None, mode: str = "raise") -> Any:
     """Same as `numpy.choose`."""
@@ -266,7 +276,7 @@ def choose(a: Any, choices: Any, out: Any = None, mode: str = "raise") -> Any:
     elif which.size and (which.min() < 0 or which.max() >= n):
         raise ArgumentError("invalid entry in choice array")
     stacked = np.stack(parts)
-    which = np.broadcast_to(which, stacked.shape[1:])
+    which = np.broadcast_to(which, stacked.shape[1:]).astype(np.intp)  # booleans choose too; as an index they would mask
     return store(np.take_along_axis(stacked, which[None], 0)[0], out)
 
 
@@ -307,14 +317,15 @@ def select(condlist: Any, choicelist: Any, default: Any = 0) -> Any:
 def piecewise(x: Any, condlist: Any, funclist: Any, *args: Any, **kw: Any) -> Any:
     """Same as `numpy.piecewise`: each function sees only the elements where its condition holds."""
     x = as_array(x)
-    if not isinstance(condlist, list | tuple) or (len(condlist) and np.ndim(plain(condlist[0])) == 0 and x.ndim):
+    if not isinstance(condlist, list | tuple) or (len(condlist) and np.ndim(condlist[0]) == 0 and x.ndim):
         condlist = [condlist]
+    if any(isinstance(c, Traced) and c._data is None for c in condlist):
+        return _piecewise_everywhere(x, condlist, funclist, args, kw)
     conditions = [np.asarray(plain(c), bool) for c in condlist]
     if len(funclist) == len(conditions) + 1:
         conditions.append(~np.any(conditions, axis=0))
     if len(funclist) != len(conditions):
-        n = len(condlist)
-        raise ArgumentError(f"with {n} condition(s), either {n} or {n + 1} functions are expected")
+        raise _wrong_count(len(condlist))
     result = np.zeros_like(x)
     for condition, function in zip(conditions, funclist, strict=True):
         if not callable(function):
@@ -324,11 +335,29 @@ def piecewise(x: Any, condlist: Any, funclist: Any, *args: Any, **kw: Any) -> An
     return result
 
 
+def _piecewise_everywhere(x: Any, conditions: Sequence[Any], functions: Sequence[Any], args: Any, kw: Any) -> Any:
+    """Return the pieces where nothing is known of the conditions: each function sees all elements."""
+    covered: Any = np.zeros(np.shape(x), bool)
+    result = np.zeros_like(x)
+    for condition, function in zip(conditions, functions, strict=False):
+        result = np.where(condition, function(x, *args, **kw) if callable(function) else function, result)
+        covered = covered | condition
+    if len(functions) == len(conditions) + 1:
+        rest = functions[-1]
+        result = np.where(covered, result, rest(x, *args, **kw) if callable(rest) else rest)
+    elif len(functions) != len(conditions):
+        raise _wrong_count(len(conditions))
+    return result.astype(x.dtype)
+
+
+def _wrong_count(conditions: int) -> ArgumentError:
+    return ArgumentError(f"with {conditions} condition(s), either {conditions} or {conditions + 1} functions are expected")
+
+
 # ---------------------------------------------------------------- places
 
 argwhere = on_values(np.argwhere)
 flatnonzero = on_values(np.flatnonzero)
-ix_ = on_values(np.ix_)
 nonzero = on_values(np.nonzero)
 packbits = on_values(np.packbits)
 ravel_multi_index = on_values(np.ravel_multi_index)

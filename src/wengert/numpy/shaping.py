@@ -286,18 +286,23 @@ def sliding_window_view(
 # ---------------------------------------------------------------- triangles and diagonals
 
 
+def _lower(shape: tuple[int, ...], k: int) -> np.ndarray:
+    rows, columns = (shape * 2)[-2:]  # a vector stands for the rows of a square matrix
+    return np.tri(rows, columns, k, bool)
+
+
 @implements(np.tril)
 def tril(m: Any, k: int = 0) -> Any:
     """Same as `numpy.tril`."""
     m = as_array(m)
-    return where(np.tri(m.shape[-2], m.shape[-1], k, bool), m, np.zeros((), m.dtype))
+    return where(_lower(m.shape, k), m, np.zeros((), m.dtype))
 
 
 @implements(np.triu)
 def triu(m: Any, k: int = 0) -> Any:
     """Same as `numpy.triu`."""
     m = as_array(m)
-    return where(~np.tri(m.shape[-2], m.shape[-1], k - 1, bool), m, np.zeros((), m.dtype))
+    return where(~_lower(m.shape, k - 1), m, np.zeros((), m.dtype))
 
 
 def _square(arr: Any, least: int) -> tuple[int, ...]:

@@ -233,11 +233,6 @@ def shape_of(x: Any) -> tuple[int, ...]:
         return np.shape(x)
 
 
-def ndim_of(x: Any) -> int:
-    """Return the number of axes."""
-    return len(shape_of(x))
-
-
 def dtype_of(x: Any) -> Any:
     """Return the dtype, or the Python type of a scalar, which NumPy's promotion treats as weak."""
     if isinstance(x, Line | np.ndarray | np.generic):

@@ -21,7 +21,7 @@ Labels = tuple[int, ...]
 
 
 @lru_cache(maxsize=2048)
-def _route(a: Labels, b: Labels, out: Labels) -> tuple[Any, ...]:
+def route(a: Labels, b: Labels, out: Labels) -> tuple[Any, ...]:
     """Return how to transpose the operands to (batch, rows, inner) @ (batch, inner, columns), and the result back."""
     batch = tuple(i for i in out if i in a and i in b)
     rows = tuple(i for i in out if i in a and i not in b)
@@ -42,8 +42,11 @@ def _route(a: Labels, b: Labels, out: Labels) -> tuple[Any, ...]:
     )
 
 
+MANY = 4096  # elements from which einsum, which starts slowly, is quicker than a matmul of rows and columns
+
+
 def _contract(x: Any, y: Any, a: Labels, b: Labels, out: Labels) -> Any:
-    order_a, order_b, order_out, n_batch, n_rows, n_inner, n_columns = _route(a, b, out)
+    order_a, order_b, order_out, n_batch, n_rows, n_inner, n_columns = route(a, b, out)
     if order_a is not None:
         x = x.transpose(order_a)
     if order_b is not None:
@@ -54,6 +57,8 @@ def _contract(x: Any, y: Any, a: Labels, b: Labels, out: Labels) -> Any:
         )
     elif n_batch == 0 and n_inner == 1 and n_rows <= 1 and n_columns <= 1:
         result = np.dot(x, y)
+    elif n_inner == 1 and not n_rows and not n_columns and x.size >= MANY:  # many short products
+        result = np.einsum("...i,...i->...", x, y)
     else:
         batch, rows = x.shape[:n_batch], x.shape[n_batch : n_batch + n_rows]
         columns = y.shape[n_batch + n_inner :]

@@ -233,7 +233,7 @@ spacing = elementwise(np.spacing, None)
 round_ = elementwise(
     lambda x, decimals: np.round(x, decimals), None, name="round", dtype=lambda x, decimals: result_dtype(x)
 )
-copysign = elementwise(np.copysign, lambda _out, x, y: np.copysign(1.0, x) * np.copysign(1.0, y), None)
+copysign = elementwise(np.copysign, lambda _out, x, y: np.sign(x) * np.copysign(1.0, y), None)
 nextafter = elementwise(np.nextafter, 1, None)
 ldexp = elementwise(np.ldexp, lambda _out, _x, exponent: np.ldexp(1.0, exponent), None)
 

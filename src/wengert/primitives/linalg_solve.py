@@ -26,15 +26,6 @@ def square(shape: tuple[int, ...], name: str) -> int:
     return shape[-1]
 
 
-def _along(primitive: Any) -> Any:
-    """Batch rule of a primitive of one argument that acts on the last axes."""
-
-    def batch(size: int, batched: Sequence[bool], x: Any, **params: Any) -> Any:
-        return primitive(x, **params)
-
-    return batch
-
-
 # ---------------------------------------------------------------- solve
 
 
@@ -145,7 +136,7 @@ inv: Primitive = Primitive(
     abstract=_inverted,
     vjp=_inv_vjp,
     jvp=lambda tangents, out, a: -out @ tangents[0] @ out,
-    batch=lambda *args: _along(inv)(*args),
+    batch=lambda size, batched, x: inv(x),
     reads=lambda i, count: {"out"},
     family="linalg",
 )
@@ -175,7 +166,7 @@ pinv: Primitive = Primitive(
     abstract=lambda a, rtol: ((*shape_of(a)[:-2], shape_of(a)[-1], shape_of(a)[-2]), floating_dtype(a)),
     vjp=_pinv_vjp,
     jvp=_pinv_jvp,
-    batch=lambda *args, **params: _along(pinv)(*args, **params),
+    batch=lambda size, batched, x, **params: pinv(x, **params),
     reads=lambda i, count: {0, "out"},
     family="linalg",
 )
@@ -267,6 +258,11 @@ def _well_conditioned(a: np.ndarray) -> np.ndarray | None:
     return inverse if np.all(size * float(np.finfo(inverse.dtype).eps) < 1e-6) else None
 
 
+def determined(a: np.ndarray) -> bool:
+    """Whether no matrix is too close to singular for its inverse to be accurate."""
+    return _well_conditioned(a) is not None
+
+
 def _adjugate(a: np.ndarray) -> np.ndarray:
     if a.shape[-1] == 0:
         return np.zeros(a.shape, floating_dtype(a))
@@ -345,7 +341,7 @@ adjugate: Primitive = Primitive(
     abstract=lambda a: (shape_of(a), floating_dtype(a)),
     vjp=lambda ct, out, a, needs: (adjoint(adjugate_slope(a, adjoint(ct))),),
     jvp=lambda tangents, out, a: adjugate_slope(a, tangents[0]),
-    batch=lambda *args: _along(adjugate)(*args),
+    batch=lambda size, batched, x: adjugate(x),
     reads=lambda i, count: {0},
     family="linalg",
 )
@@ -364,7 +360,7 @@ det: Primitive = Primitive(
     # Jacobi's formula; Magnus and Neudecker, "Matrix Differential Calculus", chapter 8, section 3
     vjp=lambda ct, out, a, needs: (np.expand_dims(ct, (-2, -1)) * adjoint(adjugate(a)),),
     jvp=lambda tangents, out, a: np.sum(np.swapaxes(adjugate(a), -1, -2) * tangents[0], axis=(-2, -1)),
-    batch=lambda *args: _along(det)(*args),
+    batch=lambda size, batched, x: det(x),
     reads=lambda i, count: {0},
     family="linalg",
 )
@@ -403,7 +399,7 @@ slogdet: Primitive = Primitive(
     ),
     vjp=_slogdet_vjp,
     jvp=_slogdet_jvp,
-    batch=lambda *args: _along(slogdet)(*args),
+    batch=lambda size, batched, x: slogdet(x),
     reads=lambda i, count: {0, "out"},
     family="linalg",
 )
@@ -440,7 +436,7 @@ cholesky: Primitive = Primitive(
     abstract=_inverted,
     vjp=_cholesky_vjp,
     jvp=_cholesky_jvp,
-    batch=lambda *args: _along(cholesky)(*args),
+    batch=lambda size, batched, x: cholesky(x),
     reads=lambda i, count: {"out"},
     family="linalg",
 )

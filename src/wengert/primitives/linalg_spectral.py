@@ -29,7 +29,7 @@ from .degeneracy import (
     turn,
     vanishing,
 )
-from .linalg_solve import _along, solve, square, triangular_solve
+from .linalg_solve import solve, square, triangular_solve
 from .structural import Deferred, pick, stop_gradient
 
 
@@ -98,7 +98,7 @@ eigh: Primitive = Primitive(
     abstract=_eigh_shape,
     vjp=_eigh_vjp,
     jvp=_eigh_jvp,
-    batch=lambda *args, **params: _along(eigh)(*args, **params),
+    batch=lambda size, batched, x, **params: eigh(x, **params),
     reads=lambda i, count: {"out"},
     family="linalg",
 )
@@ -191,7 +191,7 @@ eig: Primitive = Primitive(
     abstract=_eig_shape,
     vjp=_eig_vjp,
     jvp=_eig_jvp,
-    batch=lambda *args: _along(eig)(*args),
+    batch=lambda size, batched, x: eig(x),
     reads=lambda i, count: {"out"},
     family="linalg",
 )
@@ -326,7 +326,7 @@ svd: Primitive = Primitive(
     abstract=_svd_shape,
     vjp=_svd_vjp,
     jvp=_svd_jvp,
-    batch=lambda *args, **params: _along(svd)(*args, **params),
+    batch=lambda size, batched, x, **params: svd(x, **params),
     reads=lambda i, count: {"out"},
     family="linalg",
 )
@@ -396,7 +396,7 @@ qr: Primitive = Primitive(
     abstract=_qr_shape,
     vjp=_qr_vjp,
     jvp=_qr_jvp,
-    batch=lambda *args, **params: _along(qr)(*args, **params),
+    batch=lambda size, batched, x, **params: qr(x, **params),
     reads=lambda i, count: {"out"},
     family="linalg",
 )
@@ -478,7 +478,7 @@ lu_factor: Primitive = Primitive(
     abstract=_lu_shape,
     vjp=_lu_vjp,
     jvp=_lu_jvp,
-    batch=lambda *args: _along(lu_factor)(*args),
+    batch=lambda size, batched, x: lu_factor(x),
     reads=lambda i, count: {"out"},
     family="linalg",
 )

@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 
 from ..errors import ShapeError
-from .base import Primitive, broadcast_shape, floating_dtype, result_dtype, shape_of
+from .base import Primitive, broadcast_shape, floating_dtype, is_complex, result_dtype, shape_of
 from .degeneracy import adjoint
 from .elementwise import align
 from .linalg_solve import square
+from .pointwise import conjugate_of
 
 # ---------------------------------------------------------------- functions of a matrix
 
@@ -43,12 +44,26 @@ def slope(a: Any, direction: Any, name: str) -> Any:
     Mathias, "A chain rule for matrix functions", SIAM J. Matrix Anal. Appl. 17 (1996), theorem 2.1; for expm see
     Al-Mohy and Higham, SIAM J. Matrix Anal. Appl. 30 (2009). Higher orders follow from composition.
     """
+    if is_complex(direction) and not is_complex(a):
+        # A real matrix stays one: rounding would push its negative eigenvalues to either side of the branch cut.
+        return slope(a, np.real(direction), name) + 1j * slope(a, np.imag(direction), name)
     n = shape_of(a)[-1]
     lead = broadcast_shape(shape_of(a)[:-2], shape_of(direction)[:-2])
     a, direction = (np.broadcast_to(x, lead + (n, n)) for x in (a, direction))
     top = np.concatenate([a, direction], axis=-1)
     bottom = np.concatenate([np.zeros((*lead, n, n), result_dtype(a)), a], axis=-1)
     return matrix_function(np.concatenate([top, bottom], axis=-2), name=name)[..., :n, n:]
+
+
+def _transposed_slope(a: Any, cotangent: Any, name: str) -> Any:
+    """Return the adjoint of a slope: the slope at the transposed matrix.
+
+    At the adjoint matrix it would be the other side of the branch cut for negative eigenvalues. Rows and columns are
+    taken in reverse, so that the transpose of a block triangular matrix, which a slope is made of, is one again: else
+    rounding splits its double eigenvalues.
+    """
+    turned = np.swapaxes(a, -1, -2)[..., ::-1, ::-1]
+    return conjugate_of(slope(turned, conjugate_of(cotangent)[..., ::-1, ::-1], name)[..., ::-1, ::-1])
 
 
 def _function_shape(a: Any, name: str) -> tuple[tuple[int, ...], np.dtype]:
@@ -60,8 +75,7 @@ matrix_function: Primitive = Primitive(
     "matrix_function",
     _evaluate,
     abstract=_function_shape,
-    # f(conj(z)) = conj(f(z)) for all of them, so the transpose of a slope is the slope at the adjoint
-    vjp=lambda ct, out, a, needs, name: (slope(adjoint(a), ct, name),),
+    vjp=lambda ct, out, a, needs, name: (_transposed_slope(a, ct, name),),
     jvp=lambda tangents, out, a, name: slope(a, tangents[0], name),
     batch=lambda size, batched, a, name: matrix_function(a, name=name),
     reads=lambda i, count: {0},

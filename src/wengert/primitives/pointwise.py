@@ -24,6 +24,7 @@ from typing import Any
 
 import numpy as np
 
+from ..recording import Traced, apply2
 from .base import (
     Primitive,
     broadcast_shape,
@@ -79,8 +80,11 @@ class Elementwise(Primitive):
         )
         self.partials = partials
         # What the eager reverse pass may do without asking: multiply by the partial.
-        self.plain = wirtinger is None and not any(
-            callable(partial) and partial.__class__ is not _FUNCTION for partial in partials
+        self.plain = (
+            wirtinger is None
+            and not constant
+            and len(partials) <= 2
+            and all(partial.__class__ is _FUNCTION or not callable(partial) for partial in partials)
         )
         if self.ufunc is not None:
             UFUNCS[self.ufunc] = self
@@ -90,18 +94,20 @@ class Elementwise(Primitive):
 
     def _reads(self, i: int, count: int) -> set[Any]:
         partials: Sequence[Any] = (self.partials[i], *(self.wirtinger or ()))
-        return set().union(*map(_reads_of, partials)) & {"out", *range(count)}
+        return set().union(*map(reads_of, partials)) & {"out", *range(count)}
 
     def _vjp(self, cotangent: Any, out: Any, *args: Any, needs: Sequence[bool], **params: Any) -> tuple[Any, ...]:
         result: list[Any] = []
         for need, arg, partial in zip(needs, args, self.partials, strict=True):
             if not need:
                 result.append(None)
+            elif partial.__class__ is _FUNCTION and self.wirtinger is None:
+                result.append(times(cotangent, partial(out, *args, **params), True))
             elif self.wirtinger is not None and is_complex(arg):
                 by_z, by_conjugate = (slope_of(f, out, args, params) for f in self.wirtinger)
-                result.append(plus(times(cotangent, conjugate_of(by_z)), times(np.conjugate(cotangent), by_conjugate)))
+                result.append(plus(times(cotangent, by_z, True), times(np.conjugate(cotangent), by_conjugate)))
             else:
-                result.append(times(cotangent, conjugate_of(slope_of(partial, out, args, params))))
+                result.append(times(cotangent, slope_of(partial, out, args, params), True))
         return tuple(result)
 
     def _jvp(self, tangents: Sequence[Any], out: Any, *args: Any, **params: Any) -> Any:
@@ -131,16 +137,22 @@ def conjugate_of(x: Any) -> Any:
     return np.conjugate(x) if x is not None and is_complex(x) else x
 
 
-def times(cotangent: Any, slope: Any) -> Any:
-    """Return cotangent times slope, None if that is exactly zero; a zero cotangent stays zero."""
-    kind = type(slope)
-    if slope is None or (kind in _NUMBERS and slope == 0):
+def times(cotangent: Any, slope: Any, conjugate: bool = False) -> Any:
+    """Return cotangent times slope or its conjugate, None if that is exactly zero; a zero cotangent stays zero."""
+    if slope is None:
         return None
-    if kind in _NUMBERS:
-        return cotangent if slope == 1 else cotangent * slope
-    if dtype_of(slope) == _BOOL:
+    if slope.__class__ in _NUMBERS:
+        if slope == 0:
+            return None
+        return cotangent if slope == 1 else cotangent * (slope.conjugate() if conjugate else slope)
+    kind = dtype_of(slope).kind
+    if kind == "b":
         return where(slope, cotangent, 0)
-    return scale(cotangent, slope)
+    if conjugate and kind == "c":
+        slope = np.conjugate(slope)
+    if isinstance(slope, Traced) or isinstance(cotangent, Traced):
+        return apply2(scale, cotangent, slope)
+    return _scale(cotangent, slope)
 
 
 def plus(a: Any, b: Any) -> Any:
@@ -163,7 +175,8 @@ def align(batched: Sequence[bool], args: Sequence[Any]) -> list[Any]:
     return aligned
 
 
-def _reads_of(partial: Any) -> set[Any]:
+def reads_of(partial: Any) -> set[Any]:
+    """Return what a partial reads, from the names of its parameters: "out" and numbers of arguments."""
     code = getattr(partial, "__code__", None)
     if code is None:
         return set() if not callable(partial) else {"out", 0, 1, 2}
@@ -228,6 +241,8 @@ def has_nan(array: Any) -> bool:
 
 def _scale(cotangent: Any, slope: Any) -> Any:
     product = cotangent * slope
+    if product.__class__ is np.float64:  # no axes
+        return product if product == product else np.multiply(0.0, 0.0) if cotangent == 0 or slope == 0 else product
     if type(product) is np.ndarray and product.size >= LARGE:
         small = slope if np.size(slope) < np.size(cotangent) else cotangent
         # A short look at a small factor saves a long one at the product.

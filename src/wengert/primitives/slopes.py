@@ -52,7 +52,8 @@ tanh_slope = formula("tanh_slope", lambda x: np.square(1 / np.cosh(x)), lambda o
 
 arcsin_slope = formula(
     "arcsin_slope",
-    lambda x: 1 / np.sqrt((1 - x) * (1 + x)),
+    # On a branch cut 1 - x and 1 + x would lose the sign of a zero imaginary part.
+    lambda x: 1 / np.sqrt(-((x - 1) * (x - -1)) if is_complex(x) else (1 - x) * (1 + x)),
     lambda out, x: x * out / _one_minus_square(x),
 )
 """arcsin'(x) = 1 / sqrt(1 - x^2)."""
@@ -75,7 +76,7 @@ arcsinh_slope = formula(
 
 arccosh_slope = formula(
     "arccosh_slope",
-    lambda x: 1 / (np.sqrt(x - 1) * np.sqrt(x + 1)),
+    lambda x: 1 / (np.sqrt(x - 1) * np.sqrt(x - -1)),
     lambda out, x: -(x * out) / ((x - 1) * (x + 1)),
 )
 """arccosh'(x) = 1 / sqrt(x^2 - 1)."""

@@ -11,7 +11,7 @@ from .base import is_complex
 from .pointwise import Elementwise
 from .special_base import declare, declare_several, formula, private, refused, ufunc
 
-_HALF_SQRT_PI = float(np.sqrt(np.pi) / 2)
+_SQRT_PI = float(np.sqrt(np.pi))
 
 
 def _order(name: str) -> Any:
@@ -68,25 +68,51 @@ declare(
 declare("_iv_ratio", _order("_iv_ratio"), lambda out, v, x: (1 - out) * (1 + out) - (2 * v - 1) * out / x)
 
 
+_FAR = 30.0
+
+
+def _relative_slope(v: Any, x: Any, sign: float) -> Any:
+    """f' / f for large arguments, from Hankel's expansion (DLMF 10.40.1, 10.40.2): f is kve, or ive for sign -1.
+
+    Differences of neighbouring orders lose x units there.
+    """
+    square, power, factor = 4.0 * np.square(v), 1.0, 1.0
+    value, slope = 1.0, 0.0
+    for k in range(1, 16):
+        factor = factor * sign * (square - (2 * k - 1) ** 2) / (8 * k)
+        power = power / x
+        value, slope = value + factor * power, slope - k * factor * power / x
+    return slope / value - 0.5 / x
+
+
+def _scaled(v: Any, x: Any, out: Any, sign: float, slope: Any) -> Any:
+    """Return the slope, and for large arguments the one from the expansion."""
+    far = x > _FAR + np.square(v)
+    return np.where(far, out * _relative_slope(v, np.where(far, x, 4 * _FAR), sign), slope(np.where(far, 1.0, x)))
+
+
 def _i0e_slope(out: Any, x: Any) -> Any:
     """I1 - I0, which nearly cancel for large arguments, from their ratio."""
     size = np.abs(x)
-    return np.where(np.equal(x, 0), 0.0, np.sign(x)) * (-out * _ratio_gap(1.0, size))
+    near = size < 1
+    small, rest = np.where(near, size, 0.0), np.where(near, 1.0, size)
+    middle = _scaled(0.0, rest, out, -1.0, lambda y: -sp.i0e(y) * _ratio_gap(1.0, y))
+    return np.sign(x) * np.where(near, sp.i1e(small) - sp.i0e(small), middle)
 
 
 def _i1e_slope(out: Any, x: Any) -> Any:
     """exp(-|x|) (I0 - I1 / x) - sign(x) I1, which is I0 c - I1 / x with c = 1 - I1 / I0."""
     size = np.abs(x)
-    near = np.equal(size, 0)
-    safe = np.where(near, 1.0, size)
-    value = sp.i0e(safe) * _ratio_gap(1.0, safe) - sp.i1e(safe) / safe
-    return np.where(near, 0.5, value)
+    near = size < 1
+    small, rest = np.where(near, size, 0.0), np.where(near, 1.0, size)
+    middle = _scaled(1.0, rest, np.abs(out), -1.0, lambda y: sp.i0e(y) * _ratio_gap(1.0, y) - sp.i1e(y) / y)
+    return np.where(near, 0.5 * (sp.i0e(small) + sp.ive(2.0, small)) - sp.i1e(small), middle)
 
 
 declare("i0e", _i0e_slope)
 declare("i1e", _i1e_slope)
-declare("k0e", lambda out, x: out - sp.k1e(x))
-declare("k1e", lambda out, x: out - 0.5 * (sp.k0e(x) + sp.kve(2.0, x)))
+declare("k0e", lambda out, x: _scaled(0.0, x, out, 1.0, lambda y: sp.k0e(y) - sp.k1e(y)))
+declare("k1e", lambda out, x: _scaled(1.0, x, out, 1.0, lambda y: sp.k1e(y) - 0.5 * (sp.k0e(y) + sp.kve(2.0, y))))
 
 
 def _only_real(name: str, partial: Any) -> Any:
@@ -99,33 +125,51 @@ def _only_real(name: str, partial: Any) -> Any:
     return checked
 
 
+def _ive_slope(v: Any, x: Any) -> Any:
+    return 0.5 * (sp.ive(v - 1.0, x) + sp.ive(v + 1.0, x)) - np.sign(x) * sp.ive(v, x)
+
+
+def _kve_slope(v: Any, x: Any) -> Any:
+    return sp.kve(v, x) - 0.5 * (sp.kve(v - 1.0, x) + sp.kve(v + 1.0, x))
+
+
 declare(
     "ive",
     _order("ive"),
-    _only_real("ive", lambda out, v, x: 0.5 * (sp.ive(v - 1.0, x) + sp.ive(v + 1.0, x)) - np.sign(x) * out),
+    _only_real("ive", lambda out, v, x: _scaled(v, x, out, -1.0, lambda y: _ive_slope(v, y))),
 )
-declare("kve", _order("kve"), lambda out, v, z: out - 0.5 * (sp.kve(v - 1.0, z) + sp.kve(v + 1.0, z)))
+declare(
+    "kve",
+    _order("kve"),
+    lambda out, v, z: _kve_slope(v, z) if is_complex(z) else _scaled(v, z, out, 1.0, lambda y: _kve_slope(v, y)),
+)
 declare("jve", _order("jve"), _only_real("jve", lambda _out, v, x: 0.5 * (sp.jve(v - 1.0, x) - sp.jve(v + 1.0, x))))
 declare("yve", _order("yve"), _only_real("yve", lambda _out, v, x: 0.5 * (sp.yve(v - 1.0, x) - sp.yve(v + 1.0, x))))
 
 # ---------------------------------------------------------------- Struve
 
 
-def _struve_term(v: Any, x: Any) -> Any:
-    """(x / 2)^v / (sqrt(pi) gamma(v + 3/2)) / 2."""
-    return (0.5 * x) ** (1.0 * v) * sp.rgamma(v + 1.5) / (4 * _HALF_SQRT_PI)
+def _over(out: Any, x: Any) -> Any:
+    """out / x, and 0 at the origin, where the functions that this is asked of vanish faster."""
+    origin = np.equal(x, 0)
+    return np.where(origin, 0.0, out / np.where(origin, 1.0, x))
 
 
-declare(
-    "struve",
-    _order("struve"),
-    lambda _out, v, x: 0.5 * (sp.struve(v - 1.0, x) - sp.struve(v + 1.0, x)) + _struve_term(v, x),
-)
-declare(
-    "modstruve",
-    _order("modstruve"),
-    lambda _out, v, x: 0.5 * (sp.modstruve(v - 1.0, x) + sp.modstruve(v + 1.0, x)) + _struve_term(v, x),
-)
+def _struve_slope(function: Any, sign: float) -> Any:
+    """DLMF 11.4.27 and 11.4.31; near 0, where low orders are singular, 11.4.28 and 11.4.30, which lead upwards."""
+
+    def slope(out: Any, v: Any, x: Any) -> Any:
+        near = np.abs(x) < 1
+        power = (0.5 * x) ** (1.0 * v) * sp.rgamma(v + 1.5) / _SQRT_PI
+        following = sign * function(v + 1.0, x)
+        far = 0.5 * (function(v - 1.0, np.where(near, 1.0, x)) + following + power)
+        return np.where(near, v * _over(out, x) + power + following, far)
+
+    return slope
+
+
+declare("struve", _order("struve"), _struve_slope(sp.struve, -1.0))
+declare("modstruve", _order("modstruve"), _struve_slope(sp.modstruve, 1.0))
 declare("itstruve0", lambda _out, x: sp.struve(0.0, x))
 declare("itmodstruve0", lambda _out, x: sp.modstruve(0.0, x))
 
@@ -183,12 +227,6 @@ declare("ber", lambda _out, x: sp.berp(x))
 declare("bei", lambda _out, x: sp.beip(x))
 declare("ker", lambda _out, x: sp.kerp(x))
 declare("kei", lambda _out, x: sp.keip(x))
-
-
-def _over(out: Any, x: Any) -> Any:
-    """out / x, and 0 at the origin, where berp and beip vanish faster."""
-    origin = np.equal(x, 0)
-    return np.where(origin, 0.0, out / np.where(origin, 1.0, x))
 
 
 declare("berp", lambda out, x: -sp.bei(x) - _over(out, x))

@@ -10,7 +10,8 @@ import scipy.special as sp
 
 from .base import is_complex
 from .pointwise import Elementwise
-from .special_base import declare, declare_several, formula, private, refused
+from .slopes import sinc_derivative
+from .special_base import declare, declare_several, floating, formula, private, refused
 
 _SQRT_PI = float(np.sqrt(np.pi))
 _SQRT_2PI = float(np.sqrt(2 * np.pi))
@@ -162,7 +163,7 @@ def _phase(x: Any, quarter: int) -> Any:
     if is_complex(x):
         return np.sin(np.pi / 2 * (np.square(x) + quarter))
     x = np.asarray(x)
-    high = np.floor(x * 16) / 16
+    high = np.trunc(x * 16) / 16
     turn = np.fmod(high * high, 4) + quarter + (x - high) * (x + high)
     return private._sinpi(0.5 * turn).astype(x.dtype if x.dtype.kind == "f" else float)
 
@@ -173,13 +174,25 @@ fresnel_phase: Elementwise = formula(
 declare_several("fresnel", lambda _outs, x: fresnel_phase(x, quarter=0), lambda _outs, x: fresnel_phase(x, quarter=1))
 
 
-def _sine_quotient(x: Any) -> Any:
-    return private._spherical_jn(0, x)
+def _sine_quotient_slope(out: Any, x: Any) -> Any:
+    """(cos(x) - sin(x) / x) / x, which cancels near 0."""
+    near = np.abs(x) < 1
+    small, far = np.where(near, x, 0.0), np.where(near, 1.0, x)
+    return np.where(near, sinc_derivative(small / np.pi, order=1) / np.pi, (np.cos(far) - out) / far)
+
+
+sine_quotient: Elementwise = formula(
+    "sine_quotient",
+    lambda x: np.asarray(private._spherical_jn(0, x), floating(x)),
+    _sine_quotient_slope,
+)
+"""sin(x) / x."""
 
 
 def _hyperbolic_sine_quotient(x: Any) -> Any:
     near = np.abs(x) < 1
-    return np.where(near, private._spherical_in(0, np.where(near, x, 0.0)), np.sinh(x) / np.where(near, 1.0, x))
+    small, far = np.where(near, x, 0.0), np.where(near, 1.0, x)
+    return np.where(near, sp.hyp0f1(1.5, 0.25 * np.square(small)), np.sinh(far) / far)
 
 
 declare("_spherical_jn", refused("spherical_jn", "the order"), lambda _out, n, z: private._spherical_jn_d(n, z))
@@ -208,7 +221,7 @@ for _kind, _sign in (("jn", 1.0), ("yn", 1.0), ("in", -1.0), ("kn", -1.0)):
         _spherical_second(f"_spherical_{_kind}", _sign),
     )
 
-declare_several("sici", lambda _outs, x: _sine_quotient(x), lambda _outs, x: np.cos(x) / x)
+declare_several("sici", lambda _outs, x: sine_quotient(x), lambda _outs, x: np.cos(x) / x)
 declare_several("shichi", lambda _outs, x: _hyperbolic_sine_quotient(x), lambda _outs, x: np.cosh(x) / x)
 declare("exp1", lambda _out, x: -np.exp(-x) / x)
 declare("expi", lambda _out, x: np.exp(x) / x)

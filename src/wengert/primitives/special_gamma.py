@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import scipy.special as sp
 
+from .base import result_dtype
 from .pointwise import Elementwise
 from .special_base import declare, formula, private, refused, ufunc
 
@@ -45,24 +46,26 @@ polygamma: Elementwise = formula("polygamma", _polygamma, lambda _out, x, order:
 """The `order`-th derivative of digamma, for complex arguments too."""
 
 
-def _at_pole(x: Any) -> Any:
-    return np.equal(x, np.floor(np.real(x))) & (np.real(x) <= 0)
+def _sides(x: Any) -> tuple[Any, Any, Any]:
+    """Return where to reflect (DLMF 5.5.3), the arguments there, and the others: 1 / gamma has its zeros on the left."""
+    left = np.real(x) < 0.5
+    return left, np.where(left, x, 0.0), np.where(left, 1.0, x)
 
 
 def _rgamma_derivative(x: Any) -> Any:
-    """-digamma(x) / gamma(x); (-1)^n n! at the zeros x = -n."""
-    pole = _at_pole(x)
-    n = np.where(pole, -np.real(x), 0.0)
-    limit = np.cos(np.pi * n) * sp.gamma(n + 1)
-    return np.where(pole, limit, -sp.rgamma(x) * sp.digamma(np.where(pole, 1.0, x)))
+    """-digamma(x) / gamma(x); reflected where both have poles."""
+    left, y, z = _sides(x)
+    reflected = sp.gamma(1 - y) * (private._cospi(y) - sp.digamma(1 - y) * private._sinpi(y) / np.pi)
+    return np.where(left, reflected, -sp.rgamma(z) * sp.digamma(z))
 
 
-def _rgamma_second(out: Any, x: Any) -> Any:
-    """(digamma^2 - trigamma) / gamma; -2 (-1)^n n! digamma(n + 1) at x = -n."""
-    pole = _at_pole(x)
-    safe = np.where(pole, 1.0, x)
-    limit = -2 * out * sp.digamma(1 + np.where(pole, -np.real(x), 0.0))
-    return np.where(pole, limit, sp.rgamma(safe) * (np.square(sp.digamma(safe)) - polygamma(safe, order=1)))
+def _rgamma_second(_out: Any, x: Any) -> Any:
+    """(digamma^2 - trigamma) / gamma; reflected where that cancels."""
+    left, y, z = _sides(x)
+    psi = sp.digamma(1 - y)
+    curve = (np.square(psi) + polygamma(1 - y, order=1) - np.pi**2) / np.pi
+    reflected = sp.gamma(1 - y) * (curve * private._sinpi(y) - 2 * psi * private._cospi(y))
+    return np.where(left, reflected, sp.rgamma(z) * (np.square(sp.digamma(z)) - polygamma(z, order=1)))
 
 
 rgamma_derivative: Elementwise = formula("rgamma_derivative", _rgamma_derivative, _rgamma_second)
@@ -79,28 +82,75 @@ declare("_riemann_zeta", _by_zeta_order)
 declare("zetac", refused("zetac", "its argument"))
 declare("_lgam1p", lambda _out, x: sp.digamma(1.0 + x))
 declare("_factorial", lambda out, x: out * sp.digamma(1.0 + x))
+
+
+def _polygamma_difference(x: Any, h: Any, order: int) -> Any:
+    """polygamma(x + h) - polygamma(x), which cancel where x is large: each term's own difference, added up.
+
+    Ten steps of the recurrence (DLMF 5.15.5) and the asymptotic series (5.11.2, 5.15.8) from there.
+    """
+    x, h = np.broadcast_arrays(*(np.asarray(v, result_dtype(x, h, 0.0)) for v in (x, h)))
+    plain = _polygamma(x + h, order) - _polygamma(x, order)
+    if x.dtype.kind == "c":
+        return plain
+    inside = (x > 0) & (x + h > 0)
+    y, step = np.where(inside, x, 1.0).astype(float), np.where(inside, h, 0.0).astype(float)
+
+    def power(y: Any, p: int) -> Any:  # (y + step)^-p - y^-p
+        return y ** -float(p) * np.expm1(-p * np.log1p(step / y))
+
+    sign = (-1.0) ** (order + 1)
+    total: Any = 0.0
+    for _ in range(10):
+        total = total + sign * factorial(order) * power(y, order + 1)
+        y = y + 1
+    total = total + (np.log1p(step / y) if order == 0 else sign * factorial(order - 1) * power(y, order))
+    total = total + sign * factorial(order) / 2 * power(y, order + 1)
+    for k, b in enumerate(_BERNOULLI, 1):
+        total = total + sign * b * factorial(2 * k + order - 1) / factorial(2 * k) * power(y, 2 * k + order)
+    return np.where(inside, total, plain).astype(x.dtype)
+
+
+polygamma_difference: Elementwise = formula(
+    "polygamma_difference",
+    _polygamma_difference,
+    lambda _out, x, h, order: polygamma_difference(x, h, order=order + 1),
+    lambda _out, x, h, order: polygamma(x + h, order=order + 1),
+)
+
+
+def _gap(x: Any, h: Any) -> Any:
+    """digamma(x + h) - digamma(x)."""
+    return polygamma_difference(x, h, order=0)
+
+
 declare(
     "poch",
-    lambda out, z, m: out * (sp.digamma(z + m) - sp.digamma(z)),
+    lambda out, z, m: out * _gap(z, m),
     lambda out, z, m: out * sp.digamma(z + m),
 )
 
 # ---------------------------------------------------------------- beta
 
-declare(
-    "beta",
-    lambda out, a, b: out * (sp.digamma(a) - sp.digamma(a + b)),
-    lambda out, a, b: out * (sp.digamma(b) - sp.digamma(a + b)),
-)
-declare(
-    "betaln",
-    lambda _out, a, b: sp.digamma(a) - sp.digamma(a + b),
-    lambda _out, a, b: sp.digamma(b) - sp.digamma(a + b),
-)
+declare("beta", lambda out, a, b: -out * _gap(a, b), lambda out, a, b: -out * _gap(b, a))
+declare("betaln", lambda _out, a, b: -_gap(a, b), lambda _out, a, b: -_gap(b, a))
+
+
+def _binom_slope(out: Any, n: Any, k: Any, own: Any, slope: Any) -> Any:
+    """out times a logarithmic slope; from 1 / gamma(n - k + 1) where that is 0: at negative integers n - k.
+
+    `own` is the logarithmic slope of the other factors that vary, up to the same sign.
+    """
+    rest = 1.0 + n - k
+    pole = np.equal(rest, np.floor(rest)) & (rest <= 0)
+    at_pole = sp.gamma(1.0 + n) * sp.rgamma(1.0 + k) * rgamma_derivative(rest) + out * own
+    return np.where(pole, at_pole, out * slope(np.where(pole, 1.0, rest)))
+
+
 declare(
     "binom",
-    lambda out, n, k: out * (sp.digamma(1.0 + n) - sp.digamma(1.0 + n - k)),
-    lambda out, n, k: out * (sp.digamma(1.0 + n - k) - sp.digamma(1.0 + k)),
+    lambda out, n, k: _binom_slope(out, n, k, sp.digamma(1.0 + n), lambda rest: _gap(rest, 1.0 * k)),
+    lambda out, n, k: -_binom_slope(out, n, k, sp.digamma(1.0 + k), lambda rest: _gap(rest, 2.0 * k - n)),
 )
 
 

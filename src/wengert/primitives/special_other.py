@@ -7,14 +7,26 @@ from typing import Any
 import numpy as np
 import scipy.special as sp
 
+from .base import is_complex
 from .pointwise import Elementwise
-from .special_base import declare, declare_several, formula, private, refused
+from .slopes import formula as traced_formula
+from .special_base import declare, declare_several, floating, formula, private, refused
 
 # ---------------------------------------------------------------- logistic
 
-# Not out (1 - out): for large arguments that is 0.
-declare("expit", lambda out, x: out * sp.expit(-x))
-declare("logit", lambda _out, x: 1 / (x * (1 - x)))
+
+def _expit_slope(x: Any) -> Any:
+    if is_complex(x):
+        return sp.expit(x) * sp.expit(-x)
+    small = np.exp(-np.abs(x))
+    return small / np.square(1 + small)
+
+
+# Not out (1 - out): for large arguments that is 0, and its derivative cancels for small ones.
+expit_slope = traced_formula("special.expit_slope", _expit_slope, lambda out, x: -out * np.tanh(0.5 * x))
+logit_slope = traced_formula("special.logit_slope", lambda x: 1 / (x * (1 - x)), lambda out, x: (2 * x - 1) * out * out)
+declare("expit", lambda _out, x: expit_slope(x))
+declare("logit", lambda _out, x: logit_slope(x))
 declare("log_expit", lambda _out, x: sp.expit(-x))
 
 # ---------------------------------------------------------------- entropy and robust losses
@@ -40,13 +52,37 @@ declare(
 
 
 def _root(delta: Any, r: Any) -> Any:
-    return np.sqrt(1 + np.square(r / delta))
+    return np.hypot(1.0, r / delta)
 
 
+def _pseudo_huber_by_delta(delta: Any, r: Any) -> Any:
+    """delta u^4 / (w (w + 1)^2) with u = r / delta, w = sqrt(1 + u^2)."""
+    u, w = r / delta, _root(delta, r)
+    return r * np.square(u / (w + 1)) * (u / w)
+
+
+def _pseudo_huber_by_delta_twice(_out: Any, delta: Any, r: Any) -> Any:
+    """-(1 - c)^2 (2 + c) with c = 1 / w."""
+    u, w = r / delta, _root(delta, r)
+    return -np.square(u / w * (u / (w + 1))) * (2 + 1 / w)
+
+
+pseudo_huber_by_delta: Elementwise = formula(
+    "pseudo_huber_by_delta",
+    _pseudo_huber_by_delta,
+    _pseudo_huber_by_delta_twice,
+    lambda _out, delta, r: (pseudo_huber_slope(delta, r) / delta) ** 3,
+)
+pseudo_huber_slope: Elementwise = formula(
+    "pseudo_huber_slope",
+    lambda delta, r: r / _root(delta, r),
+    lambda out, delta, r: (out / delta) ** 3,
+    lambda _out, delta, r: _root(delta, r) ** -3.0,
+)
 declare(
     "pseudo_huber",
-    lambda out, delta, r: (2 * out - r * (r / delta) / _root(delta, r) * delta) / delta,
-    lambda _out, delta, r: r / _root(delta, r),
+    lambda _out, delta, r: pseudo_huber_by_delta(delta, r),
+    lambda _out, delta, r: pseudo_huber_slope(delta, r),
 )
 
 # ---------------------------------------------------------------- powers and elementary functions
@@ -152,8 +188,8 @@ declare("wrightomega", lambda out, _z: out / (1 + out))
 
 
 def _lambertw_slope(out: Any, z: Any, _k: Any, _tol: Any) -> Any:
-    origin = np.equal(z, 0)
-    return np.where(origin, np.exp(-out) / (1 + out), out / (np.where(origin, 1.0, z) * (1 + out)))
+    near = np.abs(out) < 1  # elsewhere exp(-out), which is out / z, would cost |out| units
+    return np.where(near, np.exp(-np.where(near, out, 0.0)), out / np.where(near, 1.0, z)) / (1 + out)
 
 
 declare("_lambertw", _lambertw_slope, None, None)
@@ -203,15 +239,54 @@ def _delta_square(c2: Any, s2: Any, m: Any) -> Any:
     return c2 + (1 - m) * s2
 
 
+_NODES, _WEIGHTS = (0.5 * v for v in np.polynomial.legendre.leggauss(24))
+_NODES = _NODES + 0.5
+
+
+def _integrand(sine: Any, m: Any, power: float, order: int) -> Any:
+    """The derivative of (1 - m sin^2)^power by m, of that order."""
+    factor = float(np.prod([k - power for k in range(order)]))
+    return factor * sine ** (2 * order) * (1 - m * np.square(sine)) ** (power - order)
+
+
+def _elliptic_by_m(phi: Any, m: Any, power: float, order: int) -> Any:
+    """The integral of that up to phi, for small m: the integrand is smooth, so few nodes of Gauss's rule do."""
+    dtype = floating(phi, m)
+    phi, m = np.broadcast_arrays(phi, m)
+    turns = np.round(phi / np.pi)
+
+    def integral(end: Any) -> Any:
+        return end * sum(w * _integrand(np.sin(u * end), m, power, order) for u, w in zip(_NODES, _WEIGHTS))
+
+    result = integral(phi - np.pi * turns) + 2 * turns * integral(np.pi / 2)
+    return np.asarray(result, dtype)
+
+
+elliptic_by_m: Elementwise = formula(
+    "elliptic_by_m",
+    _elliptic_by_m,
+    lambda _out, phi, m, power, order: _integrand(np.sin(phi), m, power, order),
+    lambda _out, phi, m, power, order: elliptic_by_m(phi, m, power=power, order=order + 1),
+)
+
+
 def _ellipkinc_by_m(_out: Any, phi: Any, m: Any) -> Any:
+    near = np.abs(m) < _SERIES
+    small, far = np.where(near, m, 0.0), np.where(near, 0.5, m)
     s3, c2, s2, turns = _reduced(phi)
-    partial = s3 * sp.elliprd(c2, 1.0, _delta_square(c2, s2, m)) / 6
-    return partial + np.where(np.equal(turns, 0), 0.0, 2 * turns * ellipk_slope(np.where(np.equal(turns, 0), 0.0, m)))
+    partial = s3 * sp.elliprd(c2, 1.0, _delta_square(c2, s2, far)) / 6
+    whole = 2 * turns * ellipk_slope(np.where(np.equal(turns, 0), 0.0, far))
+    by_integral = elliptic_by_m(phi, small, power=-0.5, order=1)
+    return np.where(near, by_integral, partial + np.where(np.equal(turns, 0), 0.0, whole))
 
 
 def _ellipeinc_by_m(_out: Any, phi: Any, m: Any) -> Any:
+    near = np.abs(m) < _SERIES
+    small, far = np.where(near, m, 0.0), np.where(near, 0.5, m)
     s3, c2, s2, turns = _reduced(phi)
-    return -s3 * sp.elliprd(c2, _delta_square(c2, s2, m), 1.0) / 6 + 2 * turns * ellipe_slope(m)
+    partial = -s3 * sp.elliprd(c2, _delta_square(c2, s2, far), 1.0) / 6
+    by_integral = elliptic_by_m(phi, small, power=0.5, order=1)
+    return np.where(near, by_integral, partial + 2 * turns * ellipe_slope(far))
 
 
 def _delta(phi: Any, m: Any) -> Any:

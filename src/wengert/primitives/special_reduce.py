@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from .base import Primitive, floating_dtype, shape_of
+from .pointwise import conjugate_of
 from .reduction import expand, sum_
 
 Axes = tuple[int, ...]
@@ -43,7 +44,7 @@ softmax: Primitive = Primitive(
     "softmax",
     _softmax,
     abstract=lambda x, axis: (shape_of(x), floating_dtype(x)),
-    vjp=lambda ct, out, x, needs, axis: (_centred(out, ct, axis),),
+    vjp=lambda ct, out, x, needs, axis: (_centred(conjugate_of(out), ct, axis),),
     jvp=lambda tangents, out, x, axis: _centred(out, tangents[0], axis),
     batch=lambda size, batched, x, axis: softmax(x, axis=_shift(axis)),
     reads=lambda i, count: {"out"},
@@ -52,7 +53,7 @@ softmax: Primitive = Primitive(
 
 
 def _logsumexp_vjp(ct: Any, out: Any, x: Any, needs: Sequence[bool], axis: Axes) -> tuple[Any, ...]:
-    return (expand(ct, x, axis) * softmax(x, axis=axis),)
+    return (expand(ct, x, axis) * conjugate_of(softmax(x, axis=axis)),)
 
 
 logsumexp: Primitive = Primitive(
