@@ -195,3 +195,22 @@ def test_python_integers_beside_narrow_ones(dtype):
     if dtype == "i1":
         with pytest.raises(OverflowError):
             wg.jit(lambda x: x + 1000)(x)
+
+
+@pytest.mark.parametrize("dtype", ["i1", "i4", "i8"])
+def test_signed_and_unsigned_integers_are_compared_as_numbers(dtype):
+    """A negative number was taken for a huge one."""
+    x = np.array([0, 1, 2**63, 2**64 - 1, 5, 5], np.uint64)
+    y = np.array([-1, 1, -3, -1, 7, 5], dtype)
+
+    def f(x, y):
+        return [c(a, b) for a, b in ((x, y), (y, x)) for c in COMPARISONS]
+
+    g = wg.jit(f)
+    g(x, y)
+    for mine, theirs in zip(g(x, y), f(x, y), strict=True):
+        assert np.array_equal(mine, theirs)
+    assert "through NumPy" not in wg.explain(g)
+
+
+COMPARISONS = (np.equal, np.not_equal, np.less, np.less_equal, np.greater, np.greater_equal)

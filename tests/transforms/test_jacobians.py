@@ -295,3 +295,22 @@ def test_a_constant_jacobian_is_the_callers_own():
                 assert np.array_equal(again, first)
                 if again.flags.writeable:
                     again[...] = 99.0
+
+
+def test_results_may_be_written_to():
+    """The gradient of a sum was one number broadcast: `g *= 0.5` raised."""
+    x = np.arange(4.0)
+    results = [
+        wg.grad(np.sum)(x),
+        wg.value_and_grad(np.mean)(x)[1],
+        wg.vjp(np.sum, x)[1](1.0)[0],
+        wg.jvp(lambda x: np.broadcast_to(x, (2, 4)), (x,), (x,))[1],
+        wg.linearize(lambda x: np.broadcast_to(x, (2, 4)), x)[1](x),
+        wg.hvp(lambda x: np.sum(x) ** 2, (x,), (x,))[1][0],
+        wg.hessian_diag(lambda x: np.sum(x) ** 2)(x),
+        wg.jacobian(np.cumsum)(x),
+    ]
+    for result in results:
+        result *= 0.5
+    np.testing.assert_array_equal(results[0], np.full(4, 0.5))
+    np.testing.assert_array_equal(x, np.arange(4.0))

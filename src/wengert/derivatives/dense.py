@@ -52,10 +52,10 @@ def wants_sparse(derivative: Any, args: Sequence[Any]) -> bool:
     return not enclosed(tree.flatten([args[i] for i in numbers])[0])
 
 
-class Jacobian(Derivative):
-    """The dense Jacobian of a function; made by `jacobian`, `jacfwd` and `jacrev`."""
+class MatrixDerivative(Derivative):
+    """Base of the derivatives that are matrices, dense or sparse."""
 
-    name = "jacobian"
+    kind = "jacobian"
 
     def __init__(
         self,
@@ -65,14 +65,14 @@ class Jacobian(Derivative):
         mode: str = "auto",
         chunk_size: int | None = None,
         as_matrix: bool = False,
-        name: str = "jacobian",
         sparse: bool | str = False,
         max_bytes: int | None = None,
+        name: str = "",
     ) -> None:
-        self.name = name
+        self.name = name or self.name
         super().__init__(function, argnums, has_aux)
-        check_sparse(name, sparse, max_bytes)
-        check_options(name, mode if sparse is False else "auto", chunk_size)
+        check_sparse(self.name, sparse, max_bytes)
+        check_options(self.name, mode if sparse is False else "auto", chunk_size)
         self.mode = mode
         self.chunk_size = chunk_size
         self.as_matrix = as_matrix
@@ -82,17 +82,10 @@ class Jacobian(Derivative):
             self.key += (mode, chunk_size, max_bytes, as_matrix, sparse)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Return the Jacobian at these arguments."""
+        """Return the derivative at these arguments."""
         if self.sparse is not False or self.as_matrix:
             return self.evaluate(*args, **kwargs)
         return super().__call__(*args, **kwargs)
-
-    def evaluate(self, *args: Any, **kwargs: Any) -> Any:
-        """Return the Jacobian at these arguments, by recording the function there."""
-        if wants_sparse(self, args):
-            return self._sparse(args, kwargs)
-        recorded, single = self._record(args, kwargs)
-        return self._with_aux(self._jacobian(recorded, single, args), recorded)
 
     def _sparse(self, args: tuple[Any, ...], kwargs: dict[str, Any], with_value: bool = False) -> Any:
         from ..sparse.jacobians import sparse_derivative  # this way up only when it is asked for
@@ -107,9 +100,23 @@ class Jacobian(Derivative):
             mode=self.mode,
             max_bytes=self.max_bytes,
             as_matrix=self.as_matrix,
+            kind=self.kind,
             name=self.name,
             with_value=with_value,
         )
+
+
+class Jacobian(MatrixDerivative):
+    """The Jacobian of a function; made by `jacobian`, `jacfwd` and `jacrev`."""
+
+    name = "jacobian"
+
+    def evaluate(self, *args: Any, **kwargs: Any) -> Any:
+        """Return the Jacobian at these arguments, by recording the function there."""
+        if wants_sparse(self, args):
+            return self._sparse(args, kwargs)
+        recorded, single = self._record(args, kwargs)
+        return self._with_aux(self._jacobian(recorded, single, args), recorded)
 
     def _jacobian(self, recorded: Recorded, single: bool, args: Sequence[Any]) -> Any:
         blocks = [
@@ -292,7 +299,7 @@ def jacobian(
     array([[ 3.,  2.],
            [ 1., -1.]])
     """
-    return Jacobian(function, argnums, has_aux, mode, chunk_size, as_matrix, "jacobian", sparse, max_bytes)
+    return Jacobian(function, argnums, has_aux, mode, chunk_size, as_matrix, sparse, max_bytes)
 
 
 def jacfwd(
@@ -316,7 +323,7 @@ def jacfwd(
     >>> wg.jacfwd(lambda t: np.stack([np.cos(t), np.sin(t)]))(np.pi).round(12)
     array([-0., -1.])
     """
-    return Jacobian(function, argnums, has_aux, "forward", chunk_size, as_matrix, "jacfwd")
+    return Jacobian(function, argnums, has_aux, "forward", chunk_size, as_matrix, name="jacfwd")
 
 
 def jacrev(
@@ -340,7 +347,7 @@ def jacrev(
     >>> wg.jacrev(lambda x: np.sum(x**2))(np.array([1.0, 2.0]))
     array([2., 4.])
     """
-    return Jacobian(function, argnums, has_aux, "reverse", chunk_size, as_matrix, "jacrev")
+    return Jacobian(function, argnums, has_aux, "reverse", chunk_size, as_matrix, name="jacrev")
 
 
 def value_and_jacobian(
@@ -370,5 +377,5 @@ def value_and_jacobian(
            [0., 6.]]))
     """
     return ValueAndJacobian(
-        function, argnums, has_aux, mode, chunk_size, as_matrix, "value_and_jacobian", sparse, max_bytes
+        function, argnums, has_aux, mode, chunk_size, as_matrix, sparse, max_bytes, "value_and_jacobian"
     )

@@ -16,8 +16,8 @@ from ..errors import ShapeError, TraceLost, UnsupportedFunction
 from ..primitives.indexing import concatenate
 from ..recording import Line, Traced, depends
 from ..transforms.reverse import backpropagate
-from .dense import check_options, check_sparse, dense_mode, input_layout, jacobian_blocks, wants_sparse
-from .gradient import Derivative, scalar_output
+from .dense import MatrixDerivative, dense_mode, input_layout, jacobian_blocks, wants_sparse
+from .gradient import scalar_output
 from .jacobian import is_elementwise, unit_seeds
 from .layout import assemble
 from .linear_map import push_block
@@ -57,54 +57,10 @@ def _shape_only(out: Any) -> Any:
     return np.empty(out.shape, bool) if isinstance(out, Traced) else out  # type: ignore[attr-defined]
 
 
-class SecondDerivative(Derivative):
+class SecondDerivative(MatrixDerivative):
     """Base of what starts from the recorded gradient."""
 
-    def __init__(
-        self,
-        function: Callable[..., Any],
-        argnums: int | tuple[int, ...] = 0,
-        has_aux: bool = False,
-        mode: str = "auto",
-        chunk_size: int | None = None,
-        as_matrix: bool = False,
-        sparse: bool | str = False,
-        max_bytes: int | None = None,
-    ) -> None:
-        super().__init__(function, argnums, has_aux)
-        check_sparse(self.name, sparse, max_bytes)
-        check_options(self.name, mode if sparse is False else "auto", chunk_size)
-        self.mode = mode
-        self.chunk_size = chunk_size
-        self.as_matrix = as_matrix
-        self.sparse = sparse
-        self.max_bytes = max_bytes
-        if self.key:
-            self.key += (mode, chunk_size, max_bytes, as_matrix, sparse)
-
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Return the derivative at these arguments."""
-        if self.sparse is not False or self.as_matrix:
-            return self.evaluate(*args, **kwargs)
-        return super().__call__(*args, **kwargs)
-
-    def _sparse(self, args: tuple[Any, ...], kwargs: dict[str, Any], with_value: bool = False) -> Any:
-        from ..sparse.jacobians import sparse_derivative  # this way up only when it is asked for
-
-        return sparse_derivative(
-            self.function,
-            args,
-            kwargs,
-            argnums=self.argnums,
-            has_aux=self.has_aux,
-            sparse=self.sparse,
-            mode=self.mode,
-            max_bytes=self.max_bytes,
-            as_matrix=self.as_matrix,
-            kind="hessian",
-            name=self.name,
-            with_value=with_value,
-        )
+    kind = "hessian"
 
     def _record_gradient(
         self, args: tuple[Any, ...], kwargs: dict[str, Any], scalar: bool = True

@@ -191,10 +191,10 @@ class Recorded:
         """Return an array to callers who gave arrays, unless the value belongs to an enclosing derivative."""
         if isinstance(value, Traced):
             if self.plain and value._data is not None and not is_tracked(value):
-                return value._data
+                return writeable(value._data)
             return value
         if self.plain:
-            return value
+            return writeable(value)
         return wrap(Tensor, np.asarray(value))
 
     # ------------------------------------------------------------ products
@@ -230,6 +230,11 @@ class Recorded:
             else np.zeros(np.shape(out) if not isinstance(out, Traced) else out.shape, _tangent_dtype(out))  # type: ignore[attr-defined]
             for out in self.outputs
         ]
+
+
+def writeable(value: Any) -> Any:
+    """Return an array that its owner may write to: a cotangent may be one number broadcast to a shape."""
+    return value.copy() if type(value) is np.ndarray and not value.flags.writeable else value
 
 
 def _as_argument(value: Any) -> Any:

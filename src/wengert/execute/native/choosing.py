@@ -222,6 +222,11 @@ def _comparison(ordered: str, signed: str, unsigned: str) -> Lower:
         if kind.code == "c":
             same = code.both(code.compare("oeq", kind.part, a.re, b.re), code.compare("oeq", kind.part, a.im, b.im))
             return Value(BOOL, same if ordered == "oeq" else code.pure(f"xor i1 {same}, true"))
+        if {kind.code, b.kind.code} == {"i", "u"}:  # NumPy compares them as the numbers they are
+            negative = code.compare("slt", kind, a.re if kind.code == "i" else b.re, "0")
+            always = signed in (("slt", "sle", "ne") if kind.code == "i" else ("sgt", "sge", "ne"))
+            plain = code.compare(unsigned, kind, a.re, b.re)
+            return Value(BOOL, code.pure(f"select i1 {negative}, i1 {str(always).lower()}, i1 {plain}"))
         predicate = ordered if kind.code == "f" else signed if kind.code == "i" else unsigned
         return Value(BOOL, code.compare(predicate, kind, a.re, b.re))
 
