@@ -77,7 +77,8 @@ class Front:
     def run(self, values: Sequence[Any], warns: bool = True) -> Any:
         """Return the result, or None if the code is not for these values, or NumPy `warns` of something with them."""
         for i, kind, value in self.statics:
-            if type(values[i]) is not kind or values[i] != value:
+            given = values[i]
+            if type(given) is not kind or given != value or (not value and repr(given) != repr(value)):  # 0.0 is not -0.0
                 return None
         data = values if self._dynamic is None else [values[i] for i in self._dynamic]
         found = self._direct(*data) if self._plain else MISS
