@@ -32,7 +32,7 @@ LAYERS = [
     {"program", "variable"},
     {"transforms", "watching"},
     {"execute"},
-    {"derivatives"},
+    {"differentiation"},
     {"sparse", "numpy"},
     {"accumulator", "functional", "scipy"},
     {"tape"},
@@ -48,10 +48,10 @@ UPWARDS = {
     ("views", "numpy"): "assigning a list that holds tensors makes a tensor of it",
     ("program", "execute"): "a Program can be called",
     ("program", "transforms"): "a Program is simplified when it is built",
-    ("derivatives", "sparse"): "sparse=True",
-    ("execute", "derivatives"): "control flow differentiates its bodies",
-    ("derivatives", "numpy"): "arrays that hold tensors",
-    ("derivatives", "testing"): "the derivative of an opaque function is the difference that checks trust",
+    ("differentiation", "sparse"): "sparse=True",
+    ("execute", "differentiation"): "control flow differentiates its bodies",
+    ("differentiation", "numpy"): "arrays that hold tensors",
+    ("differentiation", "testing"): "the derivative of an opaque function is the difference that checks trust",
     ("primitives", "program"): "sub-Programs as settings",
     ("numpy", "scipy"): "special functions that are no ufuncs, where SciPy's array-API mode asks for them",
 }
@@ -193,7 +193,7 @@ def test_importing_takes_little_time(record_property):
 def public():
     for name in wengert.__all__:
         yield f"wengert.{name}", getattr(wengert, name)
-    from wengert.derivatives.taylor import derivatives
+    from wengert.differentiation.taylor import derivatives
 
     yield "wengert.derivatives()", derivatives  # the package, which is called
     for home in ("functional", "testing", "debug"):

@@ -36,7 +36,7 @@ def entry(name: str, value: object, level: str = "##") -> list[str]:
 def api_page() -> str:
     """Return every public name with its signature and docstring, those of public modules included."""
     import wengert
-    from wengert.derivatives.taylor import derivatives
+    from wengert.differentiation.taylor import derivatives
 
     rows = ["# API", "", NOTE]
     for name in wengert.__all__:

@@ -13,50 +13,50 @@ if TYPE_CHECKING:
     from . import functional as functional
     from . import testing as testing
     from .accumulator import ForwardAccumulator as ForwardAccumulator
-    from .derivatives.blocks import jacobian_blocks as jacobian_blocks
-    from .derivatives.checkpoint import checkpoint as checkpoint
-    from .derivatives.checkpoint import checkpointed_scan as checkpointed_scan
-    from .derivatives.complex_parts import complex_jacobian as complex_jacobian
-    from .derivatives.control import cond as cond
-    from .derivatives.control import fori_loop as fori_loop
-    from .derivatives.control import map as map
-    from .derivatives.control import scan as scan
-    from .derivatives.control import switch as switch
-    from .derivatives.control import while_loop as while_loop
-    from .derivatives.custom import custom_rule as custom_rule
-    from .derivatives.custom_faces import custom_gradient as custom_gradient
-    from .derivatives.custom_faces import custom_jvp as custom_jvp
-    from .derivatives.custom_faces import custom_vjp as custom_vjp
-    from .derivatives.custom_faces import stop_gradient as stop_gradient
-    from .derivatives.custom_faces import straight_through as straight_through
-    from .derivatives.dense import jacfwd as jacfwd
-    from .derivatives.dense import jacobian as jacobian
-    from .derivatives.dense import jacrev as jacrev
-    from .derivatives.dense import value_and_jacobian as value_and_jacobian
-    from .derivatives.explain import explain as explain
-    from .derivatives.export import export as export
-    from .derivatives.gradient import grad as grad
-    from .derivatives.gradient import jvp as jvp
-    from .derivatives.gradient import value_and_grad as value_and_grad
-    from .derivatives.gradient import vjp as vjp
-    from .derivatives.hessian import hessian as hessian
-    from .derivatives.hessian import hessian_diag as hessian_diag
-    from .derivatives.hessian import laplacian as laplacian
-    from .derivatives.hessian import value_grad_and_hessian as value_grad_and_hessian
-    from .derivatives.implicit import custom_linear_solve as custom_linear_solve
-    from .derivatives.implicit import custom_root as custom_root
-    from .derivatives.implicit import fixed_point as fixed_point
-    from .derivatives.implicit_scipy import implicit as implicit
-    from .derivatives.jit import jit as jit
-    from .derivatives.opaque import opaque as opaque
-    from .derivatives.products import gauss_newton_product as gauss_newton_product
-    from .derivatives.products import hvp as hvp
-    from .derivatives.products import linear_transpose as linear_transpose
-    from .derivatives.products import linearize as linearize
-    from .derivatives.products import vhp as vhp
-    from .derivatives.taylor import derivatives as derivatives
-    from .derivatives.taylor import jet as jet
-    from .derivatives.vmap import vmap as vmap
+    from .differentiation.blocks import jacobian_blocks as jacobian_blocks
+    from .differentiation.checkpoint import checkpoint as checkpoint
+    from .differentiation.checkpoint import checkpointed_scan as checkpointed_scan
+    from .differentiation.complex_parts import complex_jacobian as complex_jacobian
+    from .differentiation.control import cond as cond
+    from .differentiation.control import fori_loop as fori_loop
+    from .differentiation.control import map as map
+    from .differentiation.control import scan as scan
+    from .differentiation.control import switch as switch
+    from .differentiation.control import while_loop as while_loop
+    from .differentiation.custom import custom_rule as custom_rule
+    from .differentiation.custom_faces import custom_gradient as custom_gradient
+    from .differentiation.custom_faces import custom_jvp as custom_jvp
+    from .differentiation.custom_faces import custom_vjp as custom_vjp
+    from .differentiation.custom_faces import stop_gradient as stop_gradient
+    from .differentiation.custom_faces import straight_through as straight_through
+    from .differentiation.dense import jacfwd as jacfwd
+    from .differentiation.dense import jacobian as jacobian
+    from .differentiation.dense import jacrev as jacrev
+    from .differentiation.dense import value_and_jacobian as value_and_jacobian
+    from .differentiation.explain import explain as explain
+    from .differentiation.export import export as export
+    from .differentiation.gradient import grad as grad
+    from .differentiation.gradient import jvp as jvp
+    from .differentiation.gradient import value_and_grad as value_and_grad
+    from .differentiation.gradient import vjp as vjp
+    from .differentiation.hessian import hessian as hessian
+    from .differentiation.hessian import hessian_diag as hessian_diag
+    from .differentiation.hessian import laplacian as laplacian
+    from .differentiation.hessian import value_grad_and_hessian as value_grad_and_hessian
+    from .differentiation.implicit import custom_linear_solve as custom_linear_solve
+    from .differentiation.implicit import custom_root as custom_root
+    from .differentiation.implicit import fixed_point as fixed_point
+    from .differentiation.implicit_scipy import implicit as implicit
+    from .differentiation.jit import jit as jit
+    from .differentiation.opaque import opaque as opaque
+    from .differentiation.products import gauss_newton_product as gauss_newton_product
+    from .differentiation.products import hvp as hvp
+    from .differentiation.products import linear_transpose as linear_transpose
+    from .differentiation.products import linearize as linearize
+    from .differentiation.products import vhp as vhp
+    from .differentiation.taylor import derivatives as derivatives
+    from .differentiation.taylor import jet as jet
+    from .differentiation.vmap import vmap as vmap
     from .execute.native.threads import get_num_threads as get_num_threads
     from .execute.native.threads import set_num_threads as set_num_threads
     from .sparse.operators import hessian_operator as hessian_operator
@@ -76,25 +76,25 @@ if TYPE_CHECKING:
 
 # Where each public name lives; a module is imported when one of its names is first used.
 _HOMES: dict[str, tuple[str, ...]] = {
-    "derivatives.blocks": ("jacobian_blocks",),
-    "derivatives.checkpoint": ("checkpoint", "checkpointed_scan"),
-    "derivatives.complex_parts": ("complex_jacobian",),
-    "derivatives.control": ("cond", "fori_loop", "map", "scan", "switch", "while_loop"),
-    "derivatives.custom": ("custom_rule",),
-    "derivatives.custom_faces": ("custom_gradient", "custom_jvp", "custom_vjp", "stop_gradient", "straight_through"),
-    "derivatives.implicit": ("custom_linear_solve", "custom_root", "fixed_point"),
-    "derivatives.implicit_scipy": ("implicit",),
-    "derivatives.taylor": ("jet",),
-    "derivatives.dense": ("jacfwd", "jacobian", "jacrev", "value_and_jacobian"),
-    "derivatives.gradient": ("grad", "jvp", "value_and_grad", "vjp"),
-    "derivatives.hessian": ("hessian", "hessian_diag", "laplacian", "value_grad_and_hessian"),
-    "derivatives.explain": ("explain",),
-    "derivatives.export": ("export",),
+    "differentiation.blocks": ("jacobian_blocks",),
+    "differentiation.checkpoint": ("checkpoint", "checkpointed_scan"),
+    "differentiation.complex_parts": ("complex_jacobian",),
+    "differentiation.control": ("cond", "fori_loop", "map", "scan", "switch", "while_loop"),
+    "differentiation.custom": ("custom_rule",),
+    "differentiation.custom_faces": ("custom_gradient", "custom_jvp", "custom_vjp", "stop_gradient", "straight_through"),
+    "differentiation.implicit": ("custom_linear_solve", "custom_root", "fixed_point"),
+    "differentiation.implicit_scipy": ("implicit",),
+    "differentiation.taylor": ("derivatives", "jet"),
+    "differentiation.dense": ("jacfwd", "jacobian", "jacrev", "value_and_jacobian"),
+    "differentiation.gradient": ("grad", "jvp", "value_and_grad", "vjp"),
+    "differentiation.hessian": ("hessian", "hessian_diag", "laplacian", "value_grad_and_hessian"),
+    "differentiation.explain": ("explain",),
+    "differentiation.export": ("export",),
     "execute.native.threads": ("get_num_threads", "set_num_threads"),
-    "derivatives.jit": ("jit",),
-    "derivatives.opaque": ("opaque",),
-    "derivatives.products": ("gauss_newton_product", "hvp", "linear_transpose", "linearize", "vhp"),
-    "derivatives.vmap": ("vmap",),
+    "differentiation.jit": ("jit",),
+    "differentiation.opaque": ("opaque",),
+    "differentiation.products": ("gauss_newton_product", "hvp", "linear_transpose", "linearize", "vhp"),
+    "differentiation.vmap": ("vmap",),
     "sparse.operators": ("hessian_operator", "jacobian_operator"),
     "sparse.parts": ("batch_jacobian", "block_jacobian", "jacobian_diagonal"),
     "sparse.plan": ("Plan", "plan_hessian", "plan_jacobian"),
@@ -103,7 +103,7 @@ _HOMES: dict[str, tuple[str, ...]] = {
     "tape": ("GradientTape", "UnconnectedGradients"),
     "tensor": ("Tensor",),
     "variable": ("Variable",),
-    "": ("debug", "derivatives", "errors", "functional", "testing"),  # whole modules
+    "": ("debug", "errors", "functional", "testing"),  # whole modules
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 

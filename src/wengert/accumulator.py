@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from . import tree
-from .derivatives.recorded import check_seed
+from .differentiation.recorded import check_seed
 from .errors import ArgumentError, DtypeError, user_line
 from .recording import AMBIENT, current, depends
 from .tensor import Tensor

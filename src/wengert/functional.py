@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from .derivatives.functional_call import Call, line_of, pull_back, zeros_of
-from .derivatives.jacobian import forward_jacobian, reverse_jacobian
-from .derivatives.recorded import Recorded
+from .differentiation.functional_call import Call, line_of, pull_back, zeros_of
+from .differentiation.jacobian import forward_jacobian, reverse_jacobian
+from .differentiation.recorded import Recorded
 from .errors import (
     ArgumentError,
     GraphArgumentError,

@@ -1,7 +1,7 @@
 """GradientTape: derivatives of what was done inside a block.
 
 A tape is a window on the shared recording (`watching.Watcher`); the derivatives themselves are those of the recorded
-lines (`transforms`, `derivatives.jacobian`). This module knows nothing of functions being differentiated.
+lines (`transforms`, `differentiation.jacobian`). This module knows nothing of functions being differentiated.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 
 from . import tree
-from .derivatives.jacobian import batch_jacobian_rows, diagonal_matrix, reverse_jacobian
-from .derivatives.recorded import check_seed
+from .differentiation.jacobian import batch_jacobian_rows, diagonal_matrix, reverse_jacobian
+from .differentiation.recorded import check_seed
 from .errors import ArgumentError, ShapeError, StructureError, TapeError, user_line
 from .recording import AMBIENT, Line, Traced, current, is_live, is_tracked
 from .tensor import Tensor

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from wengert.derivatives import unrecorded
+from wengert.differentiation import unrecorded
 from wengert.execute.native import hot
 
 if str(Path(__file__).parent) not in sys.path:

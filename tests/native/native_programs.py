@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import scipy.special as sp
 
-from wengert.derivatives.control import fori_loop, scan, switch
+from wengert.differentiation.control import fori_loop, scan, switch
 from wengert.primitives import indexing, reduction
 from wengert.primitives.contraction import contract
 from wengert.program import Program, Slot, trace

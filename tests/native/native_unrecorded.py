@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from wengert.derivatives import unrecorded
-from wengert.derivatives.purity import NotProved, Proof
+from wengert.differentiation import unrecorded
+from wengert.differentiation.purity import NotProved, Proof
 
 X = np.array([0.5, -1.0, 2.0])
 

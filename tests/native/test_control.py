@@ -25,7 +25,7 @@ def compiled(function, *args):
 
 
 def test_control_flow():
-    from wengert.derivatives.control import cond, fori_loop, scan, switch, while_loop
+    from wengert.differentiation.control import cond, fori_loop, scan, switch, while_loop
 
     x, rows, w = R.standard_normal(14), R.standard_normal((30, 14)), R.standard_normal((14, 14)) / 4
 

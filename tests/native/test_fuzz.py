@@ -14,7 +14,7 @@ from native_looping import random_loop
 from native_programs import Generator
 
 import wengert as wg
-from wengert.derivatives.jit_record import record
+from wengert.differentiation.jit_record import record
 from wengert.execute.interpret import compile_numpy
 from wengert.execute.native import kernel, rolling
 from wengert.execute.native.build import lower

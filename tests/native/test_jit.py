@@ -305,7 +305,7 @@ def test_nothing_native_at_all_says_so():
 
 
 def test_a_compiler_that_fails_says_so_and_numpy_goes_on(monkeypatch):
-    from wengert.derivatives import jit
+    from wengert.differentiation import jit
 
     def broken(*args, **kwargs):
         raise RuntimeError("no such instruction")

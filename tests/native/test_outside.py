@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import wengert as wg
-from wengert.derivatives.jit_outside import MOST_BYTES
+from wengert.differentiation.jit_outside import MOST_BYTES
 from wengert.errors import NotCompiled
 
 X = np.array([0.5, -1.0, 2.0])
@@ -244,7 +244,7 @@ def test_machine_code_checks_variables_and_small_arrays_itself(monkeypatch):
 
 def test_python_numbers_as_arguments_are_values(monkeypatch):
     made = []
-    from wengert.derivatives import jit
+    from wengert.differentiation import jit
 
     plain = jit.compile_path
     monkeypatch.setattr(jit, "compile_path", lambda *args: (made.append(1), plain(*args))[1])

@@ -8,7 +8,7 @@ import pytest
 from native_looping import random_loop
 
 import wengert as wg
-from wengert.derivatives import jit_gradient
+from wengert.differentiation import jit_gradient
 from wengert.execute.native import rolling
 from wengert.execute.native.build import lower
 from wengert.execute.native.expand import expand

@@ -11,8 +11,8 @@ import pytest
 from native_unrecorded import X, follow, is_skipped, points, same
 
 import wengert as wg
-from wengert.derivatives import unrecorded
-from wengert.derivatives.products import SecondOrder
+from wengert.differentiation import unrecorded
+from wengert.differentiation.products import SecondOrder
 from wengert.execute.native import hot
 
 pytestmark = pytest.mark.usefixtures("always_pays")

@@ -11,7 +11,7 @@ import pytest
 from native_unrecorded import X, follow, is_skipped, points, reason, same
 
 import wengert as wg
-from wengert.derivatives import unrecorded
+from wengert.differentiation import unrecorded
 from wengert.errors import StructureError
 
 pytestmark = pytest.mark.usefixtures("always_pays")
@@ -127,7 +127,7 @@ def test_what_is_not_proved_and_why(function, why):
 
 
 def test_the_bytecode_of_other_versions_is_not_read(monkeypatch):
-    monkeypatch.setattr("wengert.derivatives.purity.VERSIONS", ((3, 10),))
+    monkeypatch.setattr("wengert.differentiation.purity.VERSIONS", ((3, 10),))
     assert reason(lambda x: x) == "the bytecode of this Python is not known"
 
 

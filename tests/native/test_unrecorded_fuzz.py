@@ -7,7 +7,7 @@ import pytest
 from native_unrecorded import same
 
 import wengert as wg
-from wengert.derivatives import unrecorded
+from wengert.differentiation import unrecorded
 
 pytestmark = pytest.mark.usefixtures("always_pays")
 

@@ -6,7 +6,7 @@ import pytest
 from native_unrecorded import X, follow, is_skipped, points, same
 
 import wengert as wg
-from wengert.derivatives import unrecorded
+from wengert.differentiation import unrecorded
 
 pytestmark = pytest.mark.usefixtures("always_pays")
 

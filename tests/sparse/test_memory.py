@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import wengert as wg
-from wengert.derivatives import memory
+from wengert.differentiation import memory
 
 
 def network(x):
@@ -39,7 +39,7 @@ def test_every_budget_gives_the_same_sparse_numbers(mode, max_bytes, rng):
 
 
 def test_the_budget_decides_how_many_seeds_go_at_once(rng):
-    from wengert.derivatives.recorded import Recorded
+    from wengert.differentiation.recorded import Recorded
 
     recorded = Recorded(network, (rng.normal(size=40),), {}, (0,))
     assert memory.affordable(recorded.lines, 50) == 50

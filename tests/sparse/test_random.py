@@ -235,7 +235,7 @@ def coupled_rows(x):
 @pytest.mark.parametrize("seed", range(600, 660))
 def test_dense_results_by_structure_and_by_passes_agree(seed, monkeypatch):
     """As if every result were large enough to look at its structure; `chunk_size` never looks."""
-    from wengert.derivatives import jacobian
+    from wengert.differentiation import jacobian
     from wengert.sparse import from_lines
 
     monkeypatch.setattr(jacobian, "LARGE", 0)

@@ -420,7 +420,7 @@ CASES = {
         "the vjp gives",
     ),
     "a forward pass without vjp": (
-        lambda: wg.derivatives.custom.CustomRule(np.sin, forward=np.sin),
+        lambda: wg.differentiation.custom.CustomRule(np.sin, forward=np.sin),
         errors.ArgumentError,
         "there is no vjp",
     ),
@@ -442,7 +442,7 @@ CASES = {
     "custom_gradient of no function": (lambda: wg.custom_gradient(1), errors.StructureError, "is the function"),
     "custom_vjp without rule": (custom_vjp_without_rule, errors.StructureError, "has no rule yet"),
     "custom_vjp's forward": (
-        lambda: gradient(lambda x: np.sum(wg.derivatives.custom.CustomRule(np.sin, forward=np.sin, vjp=same)(x))),
+        lambda: gradient(lambda x: np.sum(wg.differentiation.custom.CustomRule(np.sin, forward=np.sin, vjp=same)(x))),
         errors.StructureError,
         r"a pair \(result, saved values\)",
     ),

@@ -129,7 +129,7 @@ FULL = {
 @pytest.mark.parametrize("name", FULL)
 def test_a_large_full_hessian_is_a_diagonal_and_products_of_vectors(name):
     """Twice: the second time a kept Program runs. It holds no constants of the result's size."""
-    from wengert.derivatives.linear_map import _memo
+    from wengert.differentiation.linear_map import _memo
 
     f = FULL[name]
     x = np.random.default_rng(7).normal(size=650)

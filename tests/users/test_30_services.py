@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import wengert as wg
-from wengert.derivatives import jacobian as dense
+from wengert.differentiation import jacobian as dense
 from wengert.errors import TraceLost, WengertError
 from wengert.recording import Line
 

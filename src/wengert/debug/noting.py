@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .. import tree
-from ..derivatives.recorded import Recorded
+from ..differentiation.recorded import Recorded
 from ..errors import user_line
 from ..recording import Line, Traced
 from ..tensor import Tensor

@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 
 from .. import tree
-from ..derivatives.control import as_leaf
-from ..derivatives.custom import CustomRule
-from ..derivatives.gradient import jvp, vjp
-from ..derivatives.implicit import Equation, as_vector, from_vector
+from ..differentiation.control import as_leaf
+from ..differentiation.custom import CustomRule
+from ..differentiation.gradient import jvp, vjp
+from ..differentiation.implicit import Equation, as_vector, from_vector
 from ..primitives.base import shape_of
 from ..program import Slot
 from ..recording import Traced

@@ -25,7 +25,7 @@ def solution(face: Callable[..., Any]) -> Callable[..., Any]:
     def solver(*args: Any, **options: Any) -> Any:
         original = getattr(import_module(face.__module__.replace("wengert.", "")), face.__name__)
         if reads_tracked(original, args, options):
-            from ..derivatives.implicit_scipy import implicit
+            from ..differentiation.implicit_scipy import implicit
 
             return implicit(original)(*args, **options)
         return face(*args, **options)

@@ -218,7 +218,7 @@ def solve_bvp(
     """
     from scipy import integrate
 
-    from ..derivatives.dense import jacobian
+    from ..differentiation.dense import jacobian
 
     if fun_jac is None:
 

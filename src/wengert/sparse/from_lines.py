@@ -1,6 +1,6 @@
 """Dense Jacobians of recorded lines by their structure: what a large, mostly zero dense result costs only its entries.
 
-The linear map of the lines is the one that `derivatives.linear_map` pushes identities through. Here its coefficients
+The linear map of the lines is the one that `differentiation.linear_map` pushes identities through. Here its coefficients
 are accumulated, or a few colours are pushed instead of the identity; which was decided once for its structure. Each
 evaluation fills the entries into a zeroed array.
 """
@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from ..derivatives.linear_map import look_up, structure
+from ..differentiation.linear_map import look_up, structure
 from ..errors import TooLarge
 from ..program import Program, Slot, trace
 from ..recording import Line, Traced

@@ -17,11 +17,11 @@ from typing import Any
 import numpy as np
 
 from .. import tree
-from ..derivatives.dense import check_differentiable_output, jacobian_blocks
-from ..derivatives.gradient import Derivative
-from ..derivatives.linear_map import push_block
-from ..derivatives.memory import check_result
-from ..derivatives.recorded import Recorded, check_argnums, enclosed
+from ..differentiation.dense import check_differentiable_output, jacobian_blocks
+from ..differentiation.gradient import Derivative
+from ..differentiation.linear_map import push_block
+from ..differentiation.memory import check_result
+from ..differentiation.recorded import Recorded, check_argnums, enclosed
 from ..errors import ArgumentError, CoupledRows, ShapeError
 from ..tensor import Tensor
 from ..transforms.derive import forward_program, reverse_program

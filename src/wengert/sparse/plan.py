@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from .. import tree
-from ..derivatives.memory import readable
-from ..derivatives.recorded import check_argnums, differentiable
+from ..differentiation.memory import readable
+from ..differentiation.recorded import check_argnums, differentiable
 from ..errors import ArgumentError, ShapeError, WrongPattern
 from ..recording import Traced
 from .decide import Options, Recipe, make

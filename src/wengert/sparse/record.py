@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from .. import tree
-from ..derivatives.recorded import Window, check_argnums, differentiable
+from ..differentiation.recorded import Window, check_argnums, differentiable
 from ..errors import StructureError, TraceLost, UnsupportedFunction
 from ..program import Program, Slot, Step, freeze
 from ..recording import Line, Traced, current, depends, is_tracked, leaf, wrap

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..derivatives.gradient import jvp
+from ..differentiation.gradient import jvp
 from ..errors import ArgumentError
 from .comparison import ROUNDING, at, compare, finite, inner, same, size, worse, wrong_shape
 from .differences import Arrays, precision, random_direction, scales

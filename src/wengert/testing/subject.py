@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from .. import tree
-from ..derivatives.gradient import jvp, vjp
+from ..differentiation.gradient import jvp, vjp
 from ..errors import ArgumentError, DtypeError, StructureError
 from ..recording import Traced
 from .differences import Arrays

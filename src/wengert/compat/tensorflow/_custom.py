@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from ... import tree
-from ...derivatives.recorded import Recorded, Window
+from ...differentiation.recorded import Recorded, Window
 from ...errors import ArgumentError, ShapeError, StructureError, user_line
 from ...execute.control import pack
 from ...primitives.base import REGISTRY, Primitive, reads_nothing, shape_of

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ... import tree
-from ...derivatives.recorded import Window, enter
+from ...differentiation.recorded import Window, enter
 from ...execute.control import pack
 from ...primitives.base import REGISTRY, Primitive
 from ...primitives.indexing import stack

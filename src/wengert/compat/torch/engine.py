@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from ... import tensor as core
-from ...derivatives.linear_map import push_block
+from ...differentiation.linear_map import push_block
 from ...errors import (
     ArgumentError,
     GraphDtypeError,

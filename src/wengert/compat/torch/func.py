@@ -10,8 +10,8 @@ import numpy as np
 
 from ... import tensor as core
 from ... import tree
-from ...derivatives.jacobian import forward_jacobian, reverse_jacobian
-from ...derivatives.recorded import Recorded
+from ...differentiation.jacobian import forward_jacobian, reverse_jacobian
+from ...differentiation.recorded import Recorded
 from ...errors import (
     ArgumentError,
     GraphArgumentError,
@@ -433,7 +433,7 @@ def vmap(
     AbstractValue
         When called, if `func` needs a value.
     """
-    from ...derivatives.vmap import Vmap
+    from ...differentiation.vmap import Vmap
 
     if randomness not in ("error", "same"):
         raise GraphArgumentError(

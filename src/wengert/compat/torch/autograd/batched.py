@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ....derivatives.custom import CustomRule
+from ....differentiation.custom import CustomRule
 from ....errors import GraphError, user_line
 from ....recording import Traced, wrap
 from ....tensor import Tensor as Core

@@ -396,7 +396,7 @@ class Rule:
 
     def _derived_jvp(self, ctx: Context, tangents: Sequence[Any], graph: bool) -> Any:
         """The transpose of `backward`, which is linear in its cotangents."""
-        from ....derivatives.recorded import Recorded
+        from ....differentiation.recorded import Recorded
 
         needs = [tangent is not None for tangent in tangents]
 

@@ -412,7 +412,7 @@ class _Jit(fastcall.Callable):
         return f"<wengert.jit of {self._state.name}>"
 
 
-_made, _POINTER = fastcall.make_type(_Jit, "wengert.derivatives.jit.Jit")
+_made, _POINTER = fastcall.make_type(_Jit, "wengert.differentiation.jit.Jit")
 Jit: Any = _made
 
 

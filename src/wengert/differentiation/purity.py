@@ -262,7 +262,7 @@ class _Reader:
             return Item("object", value)
         if kind is types.FunctionType:
             return Item("function", self.known(value))
-        if isinstance(value, Derivative) and type(value).__module__.startswith("wengert.derivatives."):
+        if isinstance(value, Derivative) and type(value).__module__.startswith("wengert.differentiation."):
             return Item("derivative", (self._item(value.function, name, where), value.around(_nothing)))
         raise NotProved(f"{where}: {name} is a {kind.__module__}.{kind.__qualname__}".replace("builtins.", ""))
 

@@ -33,7 +33,7 @@ class Derivative:
         self.argnums = argnums
         self.has_aux = has_aux
         # What tells this derivative from other ones of the same function; () where that is not known.
-        known = type(self).__module__.startswith("wengert.derivatives.")
+        known = type(self).__module__.startswith("wengert.differentiation.")
         self.key: tuple[Any, ...] = (type(self), type(argnums), argnums, has_aux) if known else ()
         self.__doc__ = getattr(function, "__doc__", None)
         self.__name__ = f"{self.name}({getattr(function, '__name__', 'function')})"

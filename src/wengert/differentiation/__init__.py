@@ -1,0 +1,1 @@
+"""Derivatives of functions: products, gradients, Jacobians. All of them record once and walk the lines."""
