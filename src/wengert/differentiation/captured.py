@@ -31,7 +31,7 @@ class Known:
     def __init__(self, function: types.FunctionType) -> None:
         self.code = function.__code__
         self.name = function.__name__
-        self.scope: dict[str, Any] = function.__builtins__
+        self.scope: dict[str, Any] = getattr(function, "__builtins__")  # noqa: B009, typeshed is of two minds about it
         self.scope_name = function.__globals__.get("__name__")
         self.cells: dict[int, Item] = {}
         self.globals: dict[str, Item] = {}
