@@ -90,20 +90,6 @@ def split_settings(step: Step) -> tuple[Any, tuple[int, ...]]:
     return params, tuple(numbers)
 
 
-def with_numbers(step: Step, numbers: Sequence[int]) -> tuple[Any, ...]:
-    """Return a step's index spec with other integers."""
-    remaining = iter(numbers)
-
-    def fill(part: Any) -> Any:
-        if isinstance(part, bool) or part is None or isinstance(part, str):
-            return part
-        if isinstance(part, int):
-            return next(remaining)
-        return tuple(map(fill, part))
-
-    return fill(dict(step.params)["spec"])
-
-
 # ---------------------------------------------------------------- search
 
 
