@@ -36,6 +36,7 @@ def run(seeds, longest):
         except BaseException:
             print(f"seed {seed}, {form}, {'exact' if exact else 'smooth'}\n{program}")
             raise
+    assert seen["the sign of a tied zero"] <= 1 + len(seeds) // 200  # rare, or it hides something else
     return seen
 
 
