@@ -1,4 +1,4 @@
-"""`backward`, `torch.autograd.grad` and `.grad` (SEMANTICS 2.2)."""
+"""`backward`, `torch.autograd.grad` and `.grad`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Dual tensors (SEMANTICS 2.7)."""
+"""Dual tensors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`torch.func` (SEMANTICS 3.1 and 3.2, the torch column)."""
+"""`torch.func`."""
 
 from __future__ import annotations
 

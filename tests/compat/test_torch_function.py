@@ -1,4 +1,4 @@
-"""`torch.autograd.Function` (SEMANTICS 2.5)."""
+"""`torch.autograd.Function`."""
 
 from __future__ import annotations
 

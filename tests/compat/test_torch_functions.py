@@ -187,7 +187,7 @@ def test_truths():
     assert torch.broadcast_shapes((2, 1), (3,)) == (2, 3)
 
 
-# ---------------------------------------------------------------- kinks and masks (SEMANTICS 3.5)
+# ---------------------------------------------------------------- kinks and masks
 
 
 def slope(function, *values):

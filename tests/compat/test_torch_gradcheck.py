@@ -1,4 +1,4 @@
-"""gradcheck and gradgradcheck (SEMANTICS 2.6): right rules pass, each kind of wrong rule is found."""
+"""gradcheck and gradgradcheck: right rules pass, each kind of wrong rule is found."""
 
 from __future__ import annotations
 

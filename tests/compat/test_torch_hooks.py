@@ -1,4 +1,4 @@
-"""Hooks, graph nodes and edges, anomaly detection, checkpointing (SEMANTICS 2.4 and 2.7)."""
+"""Hooks, graph nodes and edges, anomaly detection, checkpointing."""
 
 from __future__ import annotations
 

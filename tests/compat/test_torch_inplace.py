@@ -1,4 +1,4 @@
-"""Leaves, modes and edits in place (SEMANTICS 2.3)."""
+"""Leaves, modes and edits in place."""
 
 from __future__ import annotations
 

@@ -58,7 +58,7 @@ def gradient(f, x=X):
 
 
 CASES = {
-    # SEMANTICS 3.2: what is differentiated
+    # what is differentiated
     "grad of a vector": (lambda: wg.grad(same)(X), errors.ShapeError, r"returned shape \(2,\)"),
     "grad of shape (1,)": (lambda: wg.grad(lambda x: x[:1])(X), errors.ShapeError, r"returned shape \(1,\)"),
     "grad of an integer": (lambda: wg.grad(lambda x: 3)(X), errors.DtypeError, "returned int"),
